@@ -1,0 +1,58 @@
+"""`make bench`: every benchmark in a process of its own, one table at the end.
+
+ARGS="insert contract" runs some of them; ARGS=--write also writes the table to docs/benchmarks.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import subprocess
+import sys
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+from benchmarks.measure import Row, load
+from benchmarks.report import flush, markdown, printed_rows, save
+
+BENCHMARKS = ("insert", "upsert", "contract", "session", "refresh")
+PROJECT = Path(__file__).parents[1]
+
+
+def main() -> int:
+    """Run what was asked for; 1 when a target was missed or an answer differed."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.run", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHMARKS)}; all by default")
+    parser.add_argument("--write", action="store_true", help="write the table to docs/benchmarks.md")
+    given = parser.parse_args()
+    if unknown := [name for name in given.names if name not in BENCHMARKS]:
+        parser.error(f"there is no benchmark {unknown[0]!r}; there are {', '.join(BENCHMARKS)}")
+    begun, before = datetime.now(UTC), load()
+    rows: list[Row] = []
+    for name in given.names or BENCHMARKS:
+        flush(f"{name} ...")
+        done = subprocess.run(
+            [sys.executable, "-m", f"benchmarks.{name}"], stdout=subprocess.PIPE, text=True, cwd=PROJECT
+        )
+        if done.returncode:
+            flush(f"{name} failed with exit code {done.returncode}")
+            return 1
+        rows += printed_rows(done.stdout)
+    facts = {
+        "date": f"{begun:%Y-%m-%d}",
+        "load before and after": f"{before}; {load()}",
+        "versions": ", ".join(f"{n} {version(n)}" for n in ("pyspark", "delta-spark", "polars", "pandera", "prefect")),
+        "python": platform.python_version(),
+    }
+    head = "\n".join(["# Benchmarks", "", *(f"- {name}: {value}" for name, value in facts.items())])
+    table = markdown(rows, head + "\n\nCPU-seconds (Python, JVM and workers) decide; the machine is shared.")
+    save(rows, facts, PROJECT / "benchmarks" / "results" / f"{begun:%Y-%m-%dT%H%M%S}.json")
+    if given.write:
+        (PROJECT / "docs" / "benchmarks.md").write_text(table)
+    print(table)
+    return int(any(row.met is False or row.same_answer is False for row in rows))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,3 @@
+"""Where and when flows run: names, schedules, events, servers."""
+
+from __future__ import annotations

@@ -1,0 +1,32 @@
+"""The machinery of the feature store; it knows no declaration and no Prefect."""
+
+from __future__ import annotations
+
+from feature_groups.store.aggregations import Aggregation
+from feature_groups.store.column_types import UtcDatetime
+from feature_groups.store.connect import connect, stop_session
+from feature_groups.store.engine import Frame
+from feature_groups.store.errors import AlluviaError
+from feature_groups.store.feature_group import FeatureGroup
+from feature_groups.store.feature_store import FeatureStore
+from feature_groups.store.receipts import Receipt
+from feature_groups.store.rules import invariant
+from feature_groups.store.settings import Settings
+from feature_groups.store.source import Source
+from feature_groups.store.stored_group import StoredFeatureGroup
+
+__all__ = [
+    "Aggregation",
+    "AlluviaError",
+    "FeatureGroup",
+    "FeatureStore",
+    "Frame",
+    "Receipt",
+    "Settings",
+    "Source",
+    "StoredFeatureGroup",
+    "UtcDatetime",
+    "connect",
+    "invariant",
+    "stop_session",
+]

@@ -1,0 +1,180 @@
+"""Checking a batch against its contract: one pass that counts, one more for samples only when rows are bad."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import narwhals as nw
+import polars as pl
+
+from feature_groups.store.contract import ContractSpec
+from feature_groups.store.rules import Rule
+
+MAX_FINDINGS = 20
+MAX_SAMPLES = 5
+_SCANNED = 1000
+_TEXT = 60
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One rule that rows break.
+
+    Attributes:
+        rule: The rule's name.
+        count: Rows that break it.
+        samples: Up to five distinct values of the rule's columns among the first bad rows; none for personal
+            columns. A rare rule may have none.
+        hard: No policy lets such a row into a table.
+    """
+
+    rule: str
+    count: int
+    samples: tuple[str, ...] = ()
+    hard: bool = False
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a contract found in a batch; bounded and printable.
+
+    Attributes:
+        where: The batch's feature group or source.
+        rows: Rows checked.
+        bad_rows: Rows that break at least one rule.
+        findings: The broken rules, most frequent first.
+        rules: How many rules were checked.
+    """
+
+    where: str
+    rows: int
+    bad_rows: int
+    findings: tuple[Finding, ...]
+    rules: int
+
+    @property
+    def ok(self) -> bool:
+        """Whether every row meets the contract."""
+        return not self.findings
+
+    @property
+    def share(self) -> float:
+        """Bad rows as a share of all, 0 to 1."""
+        return self.bad_rows / self.rows if self.rows else 0.0
+
+    def lines(self) -> list[str]:
+        """One line per broken rule, at most twenty."""
+        shown = [
+            f"{f.count:,} of {self.rows:,} rows break {f.rule}"
+            + (f", e.g. {', '.join(f.samples)}" if f.samples else "")
+            for f in self.findings[:MAX_FINDINGS]
+        ]
+        if len(self.findings) > MAX_FINDINGS:
+            shown.append(f"... and {len(self.findings) - MAX_FINDINGS} more rules.")
+        return shown
+
+    def to_json(self) -> dict[str, Any]:
+        """The report as plain JSON, with at most twenty broken rules."""
+        shown = self.findings[:MAX_FINDINGS]
+        return {
+            "where": self.where,
+            "rows": self.rows,
+            "bad_rows": self.bad_rows,
+            "rules": self.rules,
+            "findings": [{"rule": f.rule, "count": f.count, "samples": list(f.samples)} for f in shown],
+            "more_findings": len(self.findings) - len(shown),
+        }
+
+    def __str__(self) -> str:
+        if self.ok:
+            return f"{self.where}: all {self.rows:,} rows meet {self.rules} rules"
+        head = f"{self.where}: {self.bad_rows:,} of {self.rows:,} rows ({self.share:.2%}) are bad"
+        return "\n".join([head, *(f"- {line}" for line in self.lines())])
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><td>{html.escape(f.rule)}</td><td>{f.count:,}</td><td>{html.escape(', '.join(f.samples))}</td></tr>"
+            for f in self.findings[:MAX_FINDINGS]
+        )
+        return (
+            f"<p><b>{html.escape(self.where)}</b>: {self.bad_rows:,} of {self.rows:,} rows are bad</p>"
+            + f"<table><tr><th>rule</th><th>rows</th><th>samples</th></tr>{rows}</table>" * bool(rows)
+        )
+
+
+def check(frame: nw.LazyFrame[Any], spec: ContractSpec, where: str, extra: Sequence[Rule] = ()) -> Report:
+    """Check every rule on a lazy Polars or Spark frame in one aggregation.
+
+    Args:
+        frame: Rows that have the contract's columns and types already.
+        spec: The contract.
+        where: What the report is about.
+        extra: Further rules, for example of foreign keys.
+    """
+    rules = [*spec.rules, *extra]
+    if not rules:
+        return Report(where, int(frame.select(nw.len()).collect("polars").item()), 0, (), 0)
+    bad = [rule.fails() for rule in rules]
+    one = [nw.when(b).then(nw.lit(1)).otherwise(nw.lit(0)).sum().alias(f"r{i}") for i, b in enumerate(bad)]
+    anything = _any(rules)
+    any_bad = nw.when(anything).then(nw.lit(1)).otherwise(nw.lit(0)).sum().alias("bad")
+    counted = frame.select(nw.len().alias("n"), any_bad, *one).collect("polars").row(0)
+    rows, bad_rows = int(counted[0]), int(counted[1] or 0)
+    broken = [(rule, int(count or 0)) for rule, count in zip(rules, counted[2:], strict=True) if count]
+    if not broken:
+        return Report(where, rows, 0, (), len(rules))
+    needed = sorted({c for rule, _ in broken for c in rule.columns})
+    flags = [rule.fails().alias(f"__r{i}") for i, (rule, _) in enumerate(broken)]
+    some = (
+        frame.filter(anything)
+        .head(_SCANNED)
+        .with_columns(*flags)
+        .select(*needed, *(f"__r{i}" for i in range(len(broken))))
+    )
+    scanned = some.collect("polars")
+    findings = [
+        Finding(rule.name, count, _samples(scanned, f"__r{i}", rule, spec), rule.hard)
+        for i, (rule, count) in enumerate(broken)
+    ]
+    return Report(where, rows, bad_rows, tuple(sorted(findings, key=lambda f: -f.count)), len(rules))
+
+
+def passing(frame: nw.LazyFrame[Any], spec: ContractSpec, extra: Sequence[Rule] = ()) -> nw.LazyFrame[Any]:
+    """The rows that break no rule."""
+    bad = _any([*spec.rules, *extra])
+    return frame.filter(~nw.when(bad).then(nw.lit(True)).otherwise(nw.lit(False)))
+
+
+def failing(frame: nw.LazyFrame[Any], spec: ContractSpec, extra: Sequence[Rule] = ()) -> nw.LazyFrame[Any]:
+    """The rows that break a rule, with a text column ``reason`` naming every rule they break."""
+    rules = [*spec.rules, *extra]
+    reasons = [nw.when(r.fails()).then(nw.lit(r.name + "; ")).otherwise(nw.lit("")) for r in rules]
+    return frame.filter(_any(rules)).with_columns(nw.concat_str(*reasons).str.strip_chars("; ").alias("reason"))
+
+
+def _any(rules: Sequence[Rule]) -> nw.Expr:
+    """True for a row that breaks one of the rules; there is at least one."""
+    return nw.any_horizontal(*(rule.fails() for rule in rules), ignore_nulls=True)
+
+
+def _samples(scanned: nw.DataFrame[Any], flag: str, rule: Rule, spec: ContractSpec) -> tuple[str, ...]:
+    if not rule.columns or any(c in spec.pii for c in rule.columns):
+        return ()
+    bad = scanned.filter(nw.col(flag)).select(*rule.columns).to_native()
+    found: dict[str, None] = {}
+    for row in showable(bad).iter_rows():
+        text = repr(row[0]) if len(row) == 1 else repr(tuple(row))
+        found[text if len(text) <= _TEXT else text[: _TEXT - 3] + "..."] = None
+        if len(found) == MAX_SAMPLES:
+            break
+    return tuple(found)
+
+
+def showable(rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows without those whose times lie beyond Python's calendar: to show one ends the process."""
+    years = [pl.col(n).dt.year() for n, t in rows.schema.items() if isinstance(t, (pl.Datetime, pl.Date))]
+    kept = [year.is_between(1, 9999) | pl.col(year.meta.output_name()).is_null() for year in years]
+    return rows.filter(*kept) if kept else rows

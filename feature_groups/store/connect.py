@@ -1,0 +1,84 @@
+"""The composition root: the only place that knows which engines there are."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from feature_groups.store.batch import Workshop
+from feature_groups.store.clock import Clock, system_clock
+from feature_groups.store.engines.delta_log import DeltaLog
+from feature_groups.store.engines.polars import PolarsEngine
+from feature_groups.store.engines.session import session_started, stop_session
+from feature_groups.store.engines.spark import SparkEngine
+from feature_groups.store.errors import InvalidSettings, did_you_mean
+from feature_groups.store.feature_store import FeatureStore
+from feature_groups.store.metadata import Metadata
+from feature_groups.store.reader import Reader
+from feature_groups.store.settings import Settings
+from feature_groups.store.spool import new_spool
+from feature_groups.store.writer import Writer
+
+_ODD = re.compile(r"[^A-Za-z0-9/._+~@,:-]")
+
+__all__ = ["connect", "load_settings", "session_started", "stop_session"]
+
+
+def connect(
+    lake: str | Path | None = None, *, settings: Settings | None = None, clock: Clock = system_clock
+) -> FeatureStore:
+    """The feature store of a lake; Spark starts only when something must be written or is too large.
+
+    Args:
+        lake: The lake's folder; by default the one in the settings.
+        settings: Where the lake is and which Spark commits; by default from ``ALLUVIA_*``.
+        clock: Where "now" comes from.
+
+    Raises:
+        InvalidSettings: A setting cannot be used; names it.
+    """
+    chosen = settings or load_settings()
+    if lake is not None:
+        chosen = chosen.model_copy(update={"lake": Path(lake)})
+    root = chosen.lake_path
+    if root.exists() and not root.is_dir():
+        raise InvalidSettings(
+            f"lake {str(root)!r}",
+            what="It is a file, not a folder.",
+            state="was not opened",
+            next_step="give a folder, e.g. ALLUVIA_LAKE=path/to/lake.",
+        )
+    if odd := sorted(set(_ODD.findall(str(root)))):
+        raise InvalidSettings(
+            f"lake {str(root)!r}",
+            what=f"Its path has {', '.join(map(repr, odd))}; Polars and Delta would not mean the same files by it.",
+            state="was not opened",
+            next_step="give a folder of ASCII letters, digits and /._-+~@,: only, e.g. ALLUVIA_LAKE=/data/lake.",
+        )
+    spark = SparkEngine(chosen)
+    shop = Workshop(PolarsEngine(), lambda: spark, chosen.engine, chosen.polars_rows, lambda: new_spool(root))
+    log = DeltaLog()
+    metadata = Metadata(root / "metadata")
+    writer = Writer(log, lambda: spark, metadata, clock, shop, chosen.lock_timeout)
+    return FeatureStore(root, metadata, Reader(log, metadata, shop), writer, shop, clock)
+
+
+def load_settings() -> Settings:
+    """The settings from the environment.
+
+    Raises:
+        InvalidSettings: A value cannot be used.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "_".join(str(part) for part in first["loc"]).upper()
+        raise InvalidSettings(
+            f"setting ALLUVIA_{name}",
+            what=f"{first['msg']}. {did_you_mean(name.lower(), Settings.model_fields)}",
+            state="was not used",
+            next_step="correct or unset it; feature_groups/store/settings.py lists every setting.",
+        ) from None

@@ -1,0 +1,102 @@
+"""The engine port: what the store asks of Polars, of Spark and of the table's log."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Protocol
+
+import narwhals as nw
+import polars as pl
+
+from feature_groups.store.contract import ContractSpec
+from feature_groups.store.history import Commit
+from feature_groups.store.statistics import ColumnStatistics
+from feature_groups.store.table import Layout
+
+Frame = nw.LazyFrame[Any]
+"""A lazy frame of any engine."""
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether the same call may simply be tried again: a lost connection, or a conflict with another writer."""
+    return isinstance(error, (ConnectionError, TimeoutError)) or bool(getattr(error, "transient", False))
+
+
+class Engine(Protocol):
+    """Reads and computes; every method means the same on every engine."""
+
+    name: str
+
+    def table(self, path: str, version: int) -> Frame:
+        """The stored rows of one version, reserved columns included; timestamps in µs UTC."""
+
+    def changes(self, path: str, since: int, until: int) -> Frame:
+        """Row changes of the versions in (since, until], with ``_change_type`` and ``_commit_version``."""
+
+    def files(self, path: str) -> Frame:
+        """The rows of a folder of Parquet files."""
+
+    def write_files(self, frame: Frame, path: str) -> int:
+        """Compute a frame once and write it as Parquet into a folder; returns its rows."""
+
+    def collect(self, frame: Frame) -> pl.DataFrame:
+        """A small frame in memory."""
+
+    def latest(self, frame: Frame, key: Sequence[str], order: str | None) -> Frame:
+        """The last row of every key by a column, else by position; Spark knows no position."""
+
+    def fingerprint(self, frame: Frame, schema: Mapping[str, pl.DataType]) -> int:
+        """The content fingerprint of a frame, see `row_hash`."""
+
+    def statistics(self, frame: Frame, spec: ContractSpec) -> tuple[int, tuple[ColumnStatistics, ...]]:
+        """Rows and the statistics of every column, in one pass."""
+
+
+class Committer(Protocol):
+    """Makes commits; only Spark does."""
+
+    def create(
+        self, path: str, description: str, columns: Sequence[tuple[str, str, bool, str]], layout: Layout
+    ) -> None:
+        """Create an empty table if there is none: columns as (name, Spark type, nullable, comment)."""
+
+    def append(self, path: str, rows: pl.DataFrame | str, key: str, note: Mapping[str, Any]) -> None:
+        """Append rows (a frame or a folder of Parquet) in one commit marked with the batch key."""
+
+    def merge(self, path: str, rows: pl.DataFrame | str, on: Sequence[str], key: str, note: Mapping[str, Any]) -> None:
+        """Insert, update and delete in one commit; the column ``op`` of a row says I, U or D."""
+
+    def add_columns(self, path: str, columns: Sequence[tuple[str, str, str]], note: Mapping[str, Any]) -> None:
+        """Add nullable columns as (name, Spark type, comment)."""
+
+
+class TableLog(Protocol):
+    """A table's log, read without starting Spark."""
+
+    def exists(self, path: str) -> bool:
+        """Whether there is a table."""
+
+    def version(self, path: str) -> int:
+        """The newest version."""
+
+    def table_id(self, path: str) -> str:
+        """Delta's id of the table."""
+
+    def commits(self, path: str, limit: int | None = None) -> list[Commit]:
+        """The commits, newest first."""
+
+    def has_batch(self, path: str, key: str) -> bool:
+        """Whether a commit is marked with this batch key."""
+
+    def version_at(self, path: str, instant: datetime) -> int | None:
+        """The newest version committed at or before an instant, by in-commit time; None before the first."""
+
+    def size(self, path: str, version: int) -> int:
+        """Rows stored at a version, deleted ones perhaps included; an upper estimate."""
+
+    def damage(self, path: str, version: int, *, vectors: bool = False) -> str | None:
+        """Which file of a version is missing or cut short, or None; with `vectors` deletion vectors are opened too."""
+
+    def change_feed_problem(self, path: str, since: int, until: int) -> str | None:
+        """Why the changes of (since, until] cannot be read, or None."""

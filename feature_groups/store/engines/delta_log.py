@@ -1,0 +1,133 @@
+"""A Delta table's log, read with delta-rs: milliseconds, no JVM."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
+
+from feature_groups.store.errors import TableDamaged
+from feature_groups.store.history import Commit
+
+if TYPE_CHECKING:
+    from deltalake import DeltaTable
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class DeltaLog:
+    """Answers from ``_delta_log``; instants are in-commit times, never file times."""
+
+    def exists(self, path: str) -> bool:
+        """Whether there is a table."""
+        log = Path(path) / "_delta_log"
+        return log.is_dir() and any(log.glob("*.json"))
+
+    def version(self, path: str) -> int:
+        """The newest version."""
+        return int(_open(path).version())
+
+    def table_id(self, path: str) -> str:
+        """Delta's id of the table."""
+        return str(_open(path).metadata().id)
+
+    def commits(self, path: str, limit: int | None = None) -> list[Commit]:
+        """The commits, newest first; all of them, or the newest `limit`."""
+        entries = _open(path).history(limit)
+        return [Commit.from_log(int(e["version"]), _instant(e), e) for e in entries]
+
+    def has_batch(self, path: str, key: str) -> bool:
+        """Whether a commit is marked with this batch key (Delta's application transaction id)."""
+        return _open(path).transaction_version(key) is not None
+
+    def version_at(self, path: str, instant: datetime) -> int | None:
+        """The newest version committed at or before an instant, or None before the first."""
+        for commit in self.commits(path):
+            if commit.committed_at <= instant:
+                return commit.version
+        return None
+
+    def size(self, path: str, version: int) -> int:
+        """Rows in the files of a version; rows marked as deleted are still counted."""
+        table = _open(path, version)
+        records = table.get_add_actions(flatten=True).column("num_records")
+        return sum(int(n or 0) for n in records.to_pylist())
+
+    def damage(self, path: str, version: int, *, vectors: bool = False) -> str | None:
+        """Which file of a version is missing or cut short, or None; with `vectors` deletion vectors are opened too."""
+        from deltalake.exceptions import DeltaError
+
+        table = _open(path, version)
+        files = table.get_add_actions(flatten=True)
+        for name, size in zip(files.column("path").to_pylist(), files.column("size_bytes").to_pylist(), strict=True):
+            found = _size(path, str(name))
+            if found is None:
+                return f"the data file {name} is missing"
+            if found != size:
+                return f"the data file {name} has {found:,} of {size:,} bytes"
+        if vectors:
+            try:
+                table.deletion_vectors()
+            except DeltaError as error:
+                return _first_line(error)
+        return None
+
+    def change_feed_problem(self, path: str, since: int, until: int) -> str | None:
+        """Why the changes of the versions in (since, until] cannot be read, or None."""
+        table = _open(path)
+        if table.metadata().configuration.get("delta.enableChangeDataFeed") != "true":
+            return "the table does not record its changes (delta.enableChangeDataFeed is not set)"
+        oldest = min((int(e["version"]) for e in table.history()), default=0)
+        if since + 1 < oldest and since < until:
+            return f"the log of versions before {oldest} is gone"
+        return None
+
+
+def _open(path: str, version: int | None = None) -> DeltaTable:
+    """The table at a version.
+
+    Raises:
+        TableDamaged: Its log cannot be read, or has an empty file, which delta-rs would read as a commit of nothing.
+    """
+    from deltalake import DeltaTable
+    from deltalake.exceptions import DeltaError
+
+    with os.scandir(f"{path}/_delta_log") as entries:
+        empty = sorted(e.name for e in entries if e.name[:1].isdigit() and not e.stat().st_size)
+    if empty:
+        raise _unreadable(path, f"the commit {empty[0]} is an empty file")
+    try:
+        return DeltaTable(path, version=version)
+    except DeltaError as error:
+        raise _unreadable(path, _first_line(error)) from error
+
+
+def _unreadable(path: str, problem: str) -> TableDamaged:
+    return TableDamaged(
+        f"the log of table {Path(path).name!r}",
+        what=f"{path}/_delta_log: {problem}.",
+        state="was not read, and the table is as it was",
+        next_step="restore the folder from a copy; a newest commit that is empty or cut short was never finished "
+        "and may be removed.",
+    )
+
+
+def _size(path: str, name: str) -> int | None:
+    """Bytes of a data file, whose name the log writes as a URL."""
+    for file in (f"{path}/{unquote(name)}", f"{path}/{name}"):
+        try:
+            return os.stat(file).st_size
+        except OSError:
+            continue
+    return None
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+
+
+def _instant(entry: dict[str, object]) -> datetime:
+    milliseconds = entry.get("inCommitTimestamp") or entry.get("timestamp") or 0
+    return _EPOCH + timedelta(milliseconds=int(str(milliseconds)))

@@ -1,0 +1,88 @@
+"""The feature store: a list of verbs, each of which delegates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, overload
+
+from feature_groups.store.batch import Workshop
+from feature_groups.store.catalogue import Catalogue, catalogue
+from feature_groups.store.clock import Clock
+from feature_groups.store.contract import ContractSpec
+from feature_groups.store.declarations import Declarations
+from feature_groups.store.feature_group import FeatureGroup
+from feature_groups.store.metadata import Metadata
+from feature_groups.store.reader import Reader
+from feature_groups.store.stored_group import StoredFeatureGroup
+from feature_groups.store.writer import Writer
+
+
+class FeatureStore:
+    """The feature groups of one lake. Made by `connect`."""
+
+    def __init__(
+        self, lake: Path, metadata: Metadata, reader: Reader, writer: Writer, shop: Workshop, clock: Clock
+    ) -> None:
+        self.lake, self.metadata, self.reader, self.writer = lake, metadata, reader, writer
+        self.shop, self.clock = shop, clock
+        self._declarations = Declarations(metadata)
+
+    @overload
+    def get_or_create_feature_group(self, group: FeatureGroup) -> StoredFeatureGroup: ...
+    @overload
+    def get_or_create_feature_group(self, **keywords: Any) -> StoredFeatureGroup: ...
+    def get_or_create_feature_group(self, group: FeatureGroup | None = None, **keywords: Any) -> StoredFeatureGroup:
+        """The feature group in this lake, declared there if it is new.
+
+        Args:
+            group: A declaration.
+            **keywords: In its place, Hopsworks' keywords: name, version, description, primary_key, event_time, ...
+                Without contract= one is inferred from the first frame.
+
+        Raises:
+            InvalidDeclaration: The keywords make no valid declaration.
+            DeclarationChanged: It differs from the stored one in keys, types, aggregations or partitioning.
+        """
+        declared = group if group is not None else self._declarations.from_keywords(keywords)
+        spec = self._declarations.reconcile(declared)
+        return StoredFeatureGroup(self, declared, spec)
+
+    def get_feature_group(self, name: str, version: int | str) -> StoredFeatureGroup:
+        """A feature group by name and version; ``version="latest"`` asks for the newest.
+
+        Raises:
+            UnknownFeatureGroup: There is none; says which there are.
+        """
+        declared, spec = self._declarations.load(name, version)
+        return StoredFeatureGroup(self, declared, spec)
+
+    def append_features(self, group: FeatureGroup, *, reason: str = "") -> StoredFeatureGroup:
+        """Add the nullable columns that the declaration has and the stored one has not; old rows read NULL.
+
+        Raises:
+            DeclarationChanged: The declaration differs in more than that.
+        """
+        stored, added = self._declarations.additions(group)
+        table = replace(stored, lake=self.lake)
+        self.writer.migrate(table, [(c.name, c.spark, c.description) for c in added], reason or "append features")
+        assert group.spec is not None
+        self._declarations.append(group, group.spec)
+        return StoredFeatureGroup(self, group, group.spec)
+
+    def catalogue(self, search: str = "") -> Catalogue:
+        """Every feature group and version of the lake, or those in which every word of `search` occurs."""
+        return catalogue(self, self._declarations, search)
+
+    def declare(self, group: FeatureGroup, spec: ContractSpec) -> ContractSpec:
+        """Store the declaration of a group whose contract was inferred; the stored contract if there is one."""
+        stored = self._declarations.stored_spec(group)
+        if stored is not None:
+            return stored
+        self._declarations.append(group, spec)
+        return spec
+
+    def declaration_log(self, group: FeatureGroup) -> list[Mapping[str, Any]]:
+        """Every declaration of a group that was ever stored, oldest first."""
+        return self._declarations.log(group)

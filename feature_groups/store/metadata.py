@@ -1,0 +1,71 @@
+"""The metadata port: immutable JSON objects, written only if absent, and numbered logs of them.
+
+Instead of a pointer that is overwritten, a log has entries 000001.json, 000002.json, ...; the highest is current.
+Two writers of one number cannot both succeed, on a folder as on an object store.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import obstore
+from obstore.exceptions import AlreadyExistsError
+from obstore.store import LocalStore
+
+Json = dict[str, Any]
+
+
+class Metadata:
+    """Immutable JSON objects by path.
+
+    Args:
+        root: Folder of the metadata, made when it is first written to.
+    """
+
+    def __init__(self, root: Path) -> None:
+        root.mkdir(parents=True, exist_ok=True)
+        self._store = LocalStore(str(root), mkdir=True)
+
+    def put_if_absent(self, path: str, value: Json) -> bool:
+        """Write the object; False when there is one already, which is then left as it is."""
+        try:
+            obstore.put(self._store, path, json.dumps(value, sort_keys=True).encode(), mode="create")
+        except AlreadyExistsError:
+            return False
+        return True
+
+    def get(self, path: str) -> Json | None:
+        """The object, or None."""
+        try:
+            value: Json = json.loads(bytes(obstore.get(self._store, path).bytes()))
+        except FileNotFoundError:
+            return None
+        return value
+
+    def names(self, folder: str) -> list[str]:
+        """Paths of all objects below a folder, sorted."""
+        return sorted(str(m["path"]) for batch in obstore.list(self._store, folder.rstrip("/") + "/") for m in batch)
+
+    def append(self, log: str, value: Json) -> int:
+        """Write the next entry of a numbered log; returns its number, from 1."""
+        number = self.last_number(log) + 1
+        while not self.put_if_absent(f"{log}/{number:06d}.json", value):
+            number += 1
+        return number
+
+    def last(self, log: str) -> Json | None:
+        """The newest entry of a numbered log, or None."""
+        number = self.last_number(log)
+        return self.get(f"{log}/{number:06d}.json") if number else None
+
+    def entries(self, log: str) -> list[Json]:
+        """All entries of a numbered log, oldest first."""
+        found = (self.get(f"{log}/{n:06d}.json") for n in range(1, self.last_number(log) + 1))
+        return [entry for entry in found if entry is not None]
+
+    def last_number(self, log: str) -> int:
+        """The number of the newest entry, 0 for an empty log."""
+        numbers = [int(name.rsplit("/", 1)[-1].removesuffix(".json")) for name in self.names(log)]
+        return max(numbers, default=0)

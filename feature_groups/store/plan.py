@@ -1,0 +1,118 @@
+"""What a batch changes in a table: the rows to commit, counted and fingerprinted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import narwhals as nw
+
+from feature_groups.store.classify import DELETE, INSERT, OP, UPDATE, classified, missing, old_values
+from feature_groups.store.engine import Engine, Frame
+from feature_groups.store.row_hash import MODULUS
+from feature_groups.store.table import Table
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The effect of a batch.
+
+    Attributes:
+        rows: Rows to commit with ``op`` (I, U, D) and the contract's columns.
+        inserted: Rows with a new key.
+        updated: Rows whose values change.
+        deleted: Rows to remove.
+        unchanged: Rows that are there already.
+        fingerprint: What the commit adds to the table's content fingerprint, modulo 2^128.
+    """
+
+    rows: Frame
+    inserted: int
+    updated: int
+    deleted: int
+    unchanged: int
+    fingerprint: int
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing changes."""
+        return not (self.inserted or self.updated or self.deleted)
+
+
+def plan_upsert(
+    engine: Engine,
+    batch: Frame,
+    current: Frame | None,
+    table: Table,
+    *,
+    batch_fingerprint: int,
+    count: int,
+    overwrite: bool,
+    spool: Callable[[], Path],
+) -> Plan:
+    """Tell new, changed and unchanged rows apart, and with `overwrite` also the ones to remove.
+
+    Args:
+        engine: Where the frames live.
+        batch: Good rows, unique by key.
+        current: The table's visible rows (contract columns), or None when it has none.
+        table: The feature group.
+        batch_fingerprint: Content fingerprint of the batch.
+        count: Rows of the batch.
+        overwrite: Whether rows that are not in the batch are removed.
+        spool: Makes a folder for intermediate rows, used on Spark.
+    """
+    names = table.spec.names
+    if current is None:
+        return Plan(batch.with_columns(nw.lit(INSERT).alias(OP)), count, 0, 0, 0, batch_fingerprint)
+    schema = table.spec.polars_schema
+    told = _once(engine, classified(batch, current, table.key, table.content), spool)
+    counts = _counts(engine, told)
+    inserted, updated = counts.get(INSERT, 0), counts.get(UPDATE, 0)
+    moved = told.filter(~nw.col(OP).is_null()).select(*names, OP)
+    added = removed = 0
+    if inserted or updated:
+        added = batch_fingerprint if inserted == count else engine.fingerprint(moved, schema)
+    if updated:
+        removed = engine.fingerprint(old_values(told, table.key, table.content), schema)
+    deleted = 0
+    if overwrite:
+        gone = _once(engine, missing(batch, current, table.key).select(*names), spool)
+        deleted = _height(engine, gone)
+        if deleted:
+            removed += engine.fingerprint(gone, schema)
+            moved = nw.concat([moved, gone.with_columns(nw.lit(DELETE).alias(OP)).select(*names, OP)])
+    return Plan(moved, inserted, updated, deleted, count - inserted - updated, (added - removed) % MODULUS)
+
+
+def plan_delete(
+    engine: Engine, keys: Frame, on: list[str], current: Frame, table: Table, *, spool: Callable[[], Path]
+) -> Plan:
+    """The visible rows whose key columns are among the given ones, to be removed; other keys are unchanged."""
+    names = table.spec.names
+    wanted = keys.select(*on).unique()
+    gone = _once(engine, current.join(wanted, on=on, how="semi").select(*names), spool)
+    deleted = _height(engine, gone)
+    absent = _height(engine, wanted.join(gone.select(*on), on=on, how="anti"))
+    removed = engine.fingerprint(gone, table.spec.polars_schema) if deleted else 0
+    rows = gone.with_columns(nw.lit(DELETE).alias(OP)).select(*names, OP)
+    return Plan(rows, 0, 0, deleted, absent, -removed % MODULUS)
+
+
+def _once(engine: Engine, frame: Frame, spool: Callable[[], Path]) -> Frame:
+    """Compute an intermediate result once: in memory on Polars, as files on Spark."""
+    if engine.name == "polars":
+        return nw.from_native(engine.collect(frame).lazy())
+    folder = str(spool())
+    engine.write_files(frame, folder)
+    return engine.files(folder)
+
+
+def _counts(engine: Engine, told: Frame) -> Mapping[str, int]:
+    counted = engine.collect(told.group_by(OP).agg(nw.len().alias("n")))
+    return {str(op): int(n) for op, n in counted.select(OP, "n").rows() if op is not None}
+
+
+def _height(engine: Engine, frame: Frame) -> int:
+    return int(engine.collect(frame.select(nw.len().alias("n").cast(nw.Int64))).item())

@@ -1,0 +1,48 @@
+"""The table of rejected rows: filled under the batch's own key, emptied when rows are re-submitted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import polars as pl
+
+from feature_groups.store.batch import Batch
+from feature_groups.store.classify import DELETE, OP
+from feature_groups.store.commit_note import Request, author
+from feature_groups.store.engine import Committer, TableLog
+from feature_groups.store.table import BATCH_KEY, REASON, REJECTED_AT, REJECTED_ID, Layout, Table
+
+
+def set_aside(log: TableLog, committer: Committer, table: Table, batch: Batch, request: Request, now: datetime) -> None:
+    """Append the bad rows to the rejected table, under the batch's key and so once."""
+    assert batch.rejected is not None
+    path = table.rejected_path
+    if not log.exists(path):
+        what = f"Rows that {table.group.where} refused."
+        committer.create(path, what, table.rejected_columns(), Layout(indexed=(BATCH_KEY,)))
+    elif log.has_batch(path, request.batch_key):
+        return
+    rows = batch.rows.engine.collect(batch.rejected)
+    made = (
+        rows.select(*table.spec.names, REASON)
+        .with_row_index("__n")
+        .with_columns(
+            pl.format("{}-{}", pl.lit(request.batch_key), pl.col("__n")).alias(REJECTED_ID),
+            pl.lit(request.batch_key).alias(BATCH_KEY),
+            pl.lit(now).cast(pl.Datetime("us", "UTC")).alias(REJECTED_AT),
+        )
+        .drop("__n")
+    )
+    note = {"operation": "quarantine", "batch_key": request.batch_key, "who": author()}
+    committer.append(path, made, request.batch_key, note)
+
+
+def release(log: TableLog, committer: Committer, table: Table, rejected_ids: Sequence[str], key: str) -> None:
+    """Take rows out of the rejected table, once."""
+    if not log.exists(table.rejected_path) or log.has_batch(table.rejected_path, key):
+        return
+    note = {"operation": "release", "batch_key": key, "who": author()}
+    rows = pl.DataFrame({REJECTED_ID: list(dict.fromkeys(rejected_ids))}, schema={REJECTED_ID: pl.String()})
+    marked = rows.with_columns(pl.lit(DELETE).alias(OP))
+    committer.merge(table.rejected_path, marked, [REJECTED_ID], key, note)

@@ -1,0 +1,125 @@
+"""The content fingerprint: a number that two tables share exactly when they hold the same rows.
+
+A row's hash is 128 bits, made of two 64-bit lanes; a table's fingerprint is the sum of its rows' hashes modulo
+2^128, so it does not depend on order and is kept up to date by adding the rows added and subtracting the rows
+removed. It depends on values only, never on the engine, the run or a library's version:
+
+1. A value becomes a 64-bit word: integers two's complement; booleans 0 and 1; floats the bits of the float64
+   (-0.0 as 0.0); dates the days and timestamps the microseconds since 1970 in UTC; text, bytes and decimals (in
+   plain notation with their declared digits) the XXH64 of their UTF-8 bytes with the lane as seed.
+2. A list is the XXH64 (seed: the lane) of its elements' 16-digit lower-case hexadecimal words, joined by commas,
+   NULL elements as ``-``.
+3. For lane n, a row's word is the sum over its non-NULL columns of ``mix(word XOR salt(column, n))``, and its
+   hash is ``mix`` of that sum; salt is the XXH64 of the column's name with seed n + 2.
+4. ``mix`` is the finalizer of SplitMix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators,
+   OOPSLA 2014), all arithmetic modulo 2^64.
+
+NULL adds nothing, so a column added later leaves the hashes of older rows as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+Words = npt.NDArray[np.uint64]
+
+MODULUS = 1 << 128
+_LANES = (0, 1)
+_CHUNK = 1_000_000
+
+
+def fingerprint(frame: pl.DataFrame, schema: Mapping[str, pl.DataType]) -> int:
+    """The sum modulo 2^128 of the hashes of the frame's rows.
+
+    Args:
+        frame: Rows; every column of `schema` in its type, others are ignored. Shape (n, columns).
+        schema: The columns that count, with their declared types.
+    """
+    total = 0
+    for offset in range(0, frame.height, _CHUNK):
+        low, high = row_hashes(frame.slice(offset, _CHUNK), schema)
+        total += _sum(low) + (_sum(high) << 64)
+    return total % MODULUS
+
+
+def row_hashes(frame: pl.DataFrame, schema: Mapping[str, pl.DataType]) -> tuple[Words, Words]:
+    """The two lanes (low and high 64 bits) of every row's hash, each of shape (n,)."""
+    lanes = [np.zeros(frame.height, dtype=np.uint64) for _ in _LANES]
+    for name in schema:
+        column = frame.get_column(name)
+        valid = column.is_not_null().to_numpy() if column.null_count() else None
+        words: Words | None = None
+        for lane in _LANES:
+            if words is None or _by_seed(column.dtype):
+                words = _words(column, lane)
+            mixed = _mix(words ^ _salt(name, lane))
+            if valid is None:
+                lanes[lane] += mixed
+            else:
+                lanes[lane] += np.where(valid, mixed, np.uint64(0))
+    return _mix(lanes[0]), _mix(lanes[1])
+
+
+def _by_seed(dtype: pl.DataType) -> bool:
+    return isinstance(dtype, (pl.String, pl.Binary, pl.Decimal, pl.List))
+
+
+def _words(column: pl.Series, lane: int) -> Words:
+    dtype = column.dtype
+    if isinstance(dtype, pl.List):
+        return _xxh64(_list_text(column, lane), lane)
+    if isinstance(dtype, pl.Decimal):
+        return _xxh64(column.cast(pl.String), lane)
+    if isinstance(dtype, (pl.String, pl.Binary)):
+        return _xxh64(column, lane)
+    if dtype.is_float():
+        # Adding positive zero turns -0.0 into 0.0 and leaves every other value as it is.
+        return (column.cast(pl.Float64).fill_null(0.0).to_numpy() + 0.0).view(np.uint64)
+    if isinstance(dtype, pl.Datetime):
+        column = column.dt.timestamp("us")
+    elif isinstance(dtype, (pl.Date, pl.Boolean)):
+        column = column.cast(pl.Int32)
+    return column.cast(pl.Int64).fill_null(0).to_numpy().view(np.uint64)
+
+
+def _list_text(column: pl.Series, lane: int) -> pl.Series:
+    elements = column.explode(empty_as_null=False, keep_nulls=False)
+    words = pl.Series("word", _words(elements, lane), dtype=pl.UInt64)
+    text = pl.Series("text", [f"{w:016x}" for w in words], dtype=pl.String)
+    text = text.zip_with(elements.is_not_null(), pl.Series("text", ["-"], dtype=pl.String).new_from_index(0, len(text)))
+    lengths = column.list.len().fill_null(0)
+    row = pl.Series("row", np.repeat(np.arange(len(column)), lengths.to_numpy()), dtype=pl.Int64)
+    joined = pl.DataFrame({"row": row, "text": text}).group_by("row").agg(pl.col("text").str.join(","))
+    every = pl.DataFrame({"row": pl.Series(range(len(column)), dtype=pl.Int64)})
+    return every.join(joined, on="row", how="left", maintain_order="left")["text"].fill_null("")
+
+
+def _xxh64(column: pl.Series, seed: int) -> Words:
+    import polars_hash
+
+    hashed = column.to_frame("c").select(polars_hash.col("c").nchash.xxhash64(seed=seed))
+    words: Words = hashed.to_series().fill_null(0).to_numpy().astype(np.uint64)
+    return words
+
+
+@cache
+def _salt(name: str, lane: int) -> np.uint64:
+    return np.uint64(_xxh64(pl.Series([name]), lane + 2)[0])
+
+
+def _mix(words: Words) -> Words:
+    with np.errstate(over="ignore"):
+        x = words + np.uint64(0x9E3779B97F4A7C15)
+        x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        return x ^ (x >> np.uint64(31))
+
+
+def _sum(words: Words) -> int:
+    half = np.uint64(32)
+    return int((words >> half).sum()) * (1 << 32) + int((words & np.uint64(0xFFFFFFFF)).sum())

@@ -1,0 +1,152 @@
+"""Rules: the conditions of a contract as narwhals expressions, true for a row that breaks them.
+
+NULL breaks nothing but "not null"; NaN and infinity are refused by a rule of their own, because the engines
+disagree on how they compare.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import narwhals as nw
+import polars as pl
+
+from feature_groups.store.column_types import is_float, polars_type, spark_type
+from feature_groups.store.errors import InvalidDeclaration
+
+MAX_CHARACTERS = 65_536
+MAX_PARTITION_CHARACTERS = 40
+_HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
+_CONTROL = r"[\x00-\x1F\x7F]"
+INVARIANT = "__alluvia_invariant__"
+"""Attribute of a Pandera check that holds the narwhals expression behind it."""
+
+
+Refuse = Callable[[str, str], InvalidDeclaration]
+"""Makes the error for (what is wrong, what to do)."""
+
+
+@dataclass(frozen=True)
+class ColumnSpec:
+    """One column of a contract.
+
+    Attributes:
+        name: Column name.
+        type: The store's type name, for example ``int64`` or ``timestamp`` (µs, UTC).
+        nullable: Whether NULL is allowed.
+        required: Whether a batch must carry the column; where not, it is filled with NULL.
+        description: What the name cannot say.
+        unit: Unit of the values, for example ``stars``.
+        pii: Personal data: its values never appear in reports, statistics or errors.
+        label_proxy: The label this column gives away; a view predicting that label refuses it.
+    """
+
+    name: str
+    type: str
+    nullable: bool = False
+    required: bool = True
+    description: str = ""
+    unit: str = ""
+    pii: bool = False
+    label_proxy: str = ""
+
+    @property
+    def polars(self) -> pl.DataType:
+        """The Polars type."""
+        return polars_type(self.type)
+
+    @property
+    def spark(self) -> str:
+        """The Spark SQL type."""
+        return spark_type(self.type)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One condition that rows can break.
+
+    Attributes:
+        name: What it is called in reports, for example ``rating in_range(1, 5)``.
+        columns: The columns it looks at; their values are the samples shown.
+        fails: Makes the narwhals expression that is true for a row that breaks the rule.
+        hard: No policy lets such a row into a table: engines would disagree on it or refuse it.
+        detail: The whole condition as text, where the name shortens it.
+    """
+
+    name: str
+    columns: tuple[str, ...]
+    fails: Callable[[], nw.Expr] = field(compare=False, repr=False)
+    hard: bool = False
+    detail: str = field(default="", repr=False)
+
+
+def invariant(expression: Callable[[Any], nw.Expr]) -> Any:
+    """Declare a condition between columns inside a contract class.
+
+    The decorated method returns a narwhals expression that is true for good rows; it is checked by the store
+    on every engine and by Pandera itself when the class validates a Polars frame.
+
+        @invariant
+        def first_before_last(cls) -> nw.Expr:
+            return nw.col("first_at") <= nw.col("last_at")
+    """
+    import pandera.polars as pa  # its import costs seconds; readers of data do not pay it
+
+    def check(cls: Any, data: Any) -> pl.LazyFrame:
+        frame = nw.from_native(data.lazyframe)
+        return cast("pl.LazyFrame", frame.select(expression(cls)).to_native())
+
+    check.__name__ = expression.__name__
+    check.__doc__ = expression.__doc__
+    setattr(check, INVARIANT, expression)
+    return pa.dataframe_check(check, name=expression.__name__)
+
+
+def built_in_rules(column: ColumnSpec) -> list[Rule]:
+    """The rules every column has by its type: not NULL, finite, bounded text, times that Python can show."""
+    name = column.name
+    rules = []
+    if not column.nullable:
+        rules.append(Rule(f"{name} not null", (name,), lambda: nw.col(name).is_null(), hard=True))
+    if is_float(column.type):
+        is_list = column.type.startswith("list<")
+        rules.append(
+            Rule(
+                f"{name} finite",
+                (name,),
+                # A sum is finite only when no element is NaN or infinite.
+                lambda: ~(nw.col(name).list.sum() if is_list else nw.col(name)).is_finite(),
+                hard=True,
+            )
+        )
+    if column.type == "string":
+        rules.append(
+            Rule(
+                f"{name} at most {MAX_CHARACTERS:,} characters",
+                (name,),
+                lambda: nw.col(name).str.len_chars() > MAX_CHARACTERS,
+                hard=True,
+            )
+        )
+    if column.type in ("timestamp", "date"):
+        rules.append(Rule(f"{name} in the years 1 to 9999", (), lambda: _beyond_calendar(name), hard=True))
+    return rules
+
+
+def _beyond_calendar(column: str) -> nw.Expr:
+    """Times that Python cannot show, as epoch numbers in the wrong unit give; far away, Polars' year is NULL."""
+    year = nw.col(column).dt.year()
+    return (year.is_null() & ~nw.col(column).is_null()) | (year < 1) | (year > 9999)
+
+
+def partition_rule(column: str) -> Rule:
+    """Text that names a folder: no folder has a NUL; the empty text and Hive's NULL would be read back as NULL."""
+
+    def fails() -> nw.Expr:
+        value = nw.col(column)
+        too_long = value.str.len_chars() > MAX_PARTITION_CHARACTERS
+        return (value == "") | (value == _HIVE_NULL) | too_long | value.str.contains(_CONTROL)
+
+    return Rule(f"{column} names a partition (1 to {MAX_PARTITION_CHARACTERS} characters)", (column,), fails, hard=True)

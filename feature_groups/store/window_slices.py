@@ -1,0 +1,247 @@
+"""Aggregates over slices ``[lo, hi)`` of sorted events: prefix sums, look-ups and range extremes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from feature_groups.store.aggregations import Aggregation
+from feature_groups.store.errors import ContractViolated
+from feature_groups.store.range_minimum import range_extreme
+
+Ints = npt.NDArray[np.int64]
+
+MICROSECOND = timedelta(microseconds=1)
+_MAX_EXACT = 2**63 - 1
+
+
+@dataclass(frozen=True)
+class ChangeLogSpec:
+    """What to aggregate.
+
+    Attributes:
+        key: Columns an event belongs to; no NULLs.
+        time: The events' timestamp column (µs, UTC), and the instants' in the result.
+        order: Columns that order a key's events of equal time.
+        aggregations: What to compute.
+        resolution: Rounds instants up to its multiples since 1970 UTC; None keeps microseconds.
+        decimals: Digits after the point of float columns that are summed.
+        where: What messages call it.
+    """
+
+    key: tuple[str, ...]
+    time: str
+    order: tuple[str, ...]
+    aggregations: tuple[Aggregation, ...]
+    resolution: timedelta | None
+    decimals: Mapping[str, int]
+    where: str
+
+    @property
+    def longest(self) -> timedelta | None:
+        """The longest window; None when one is unbounded."""
+        windows = [w for a in self.aggregations for w in a.windows]
+        return None if None in windows else max(w for w in windows if w is not None)
+
+    def schema(self, events: Mapping[str, pl.DataType]) -> pl.Schema:
+        """Columns and types of the change log of events with this schema."""
+        made: dict[str, pl.DataType] = {k: events[k] for k in self.key}
+        made[self.time] = pl.Datetime("us", "UTC")
+        for aggregation in self.aggregations:
+            for output in aggregation.outputs:
+                made[output] = output_type(aggregation, events)
+        return pl.Schema(made)
+
+
+class Slices:
+    """The slices of the events that are in the windows, and what is aggregated over them."""
+
+    def __init__(
+        self,
+        events: pl.DataFrame,
+        time: Ints,
+        group: Ints,
+        hi: Ints,
+        lo: Mapping[int | None, Ints],
+        spec: ChangeLogSpec,
+    ) -> None:
+        self._events, self._time, self._group = events, time, group
+        self._hi, self._lo, self._spec = hi, lo, spec
+        self._sums: dict[tuple[str, int], Ints] = {}
+        self._counts: dict[str, Ints] = {}
+
+    def column(self, aggregation: Aggregation, window: timedelta | None, name: str) -> pl.Series:
+        """One output column."""
+        lo = self._lo[None if window is None else window // MICROSECOND]
+        column = aggregation.column
+        dtype = output_type(aggregation, self._events.schema)
+        if column is None:
+            return pl.Series(name, self._hi - lo, dtype=dtype)
+        match aggregation.function:
+            case "sum":
+                total, scale = self._total(column, lo, 1)
+                return pl.Series(name, total if scale is None else total / scale).cast(dtype)
+            case "mean":
+                total, scale = self._total(column, lo, 1)
+                return _ratio(name, total, self._count(column, lo) * (scale or 1))
+            case "std":
+                return self._std(name, column, lo)
+            case "min" | "max":
+                return self._extreme(name, column, lo, aggregation.function)
+            case "last":
+                return _where(self._events[column].gather(self._hi - 1).alias(name), self._hi > lo)
+            case "last_n":
+                return self._last_n(name, column, lo, aggregation.n or 1)
+            case _:
+                return self._n_unique(name, column, lo, window)
+
+    def _count(self, column: str, lo: Ints) -> Ints:
+        """Values that are not NULL."""
+        if column not in self._counts:
+            self._counts[column] = _prefix(self._events[column].is_not_null().to_numpy().astype(np.int64))
+        counts = self._counts[column]
+        return counts[self._hi] - counts[lo]
+
+    def _total(self, column: str, lo: Ints, power: int) -> tuple[Ints, int | None]:
+        """Exact sum of the values to a power, scaled to integers; and the scale of floats."""
+        values, scale = self._integers(column)
+        if (column, power) not in self._sums:
+            largest = int(np.abs(values).max(initial=0))
+            if largest**power * len(values) > _MAX_EXACT:
+                raise _inexact(self._spec, column, "the sum of its values does not fit 64 bits")
+            self._sums[column, power] = _prefix(values**power)
+        sums = self._sums[column, power]
+        return sums[self._hi] - sums[lo], scale
+
+    def _integers(self, column: str) -> tuple[Ints, int | None]:
+        series = self._events[column]
+        if not series.dtype.is_float():
+            return series.cast(pl.Int64).fill_null(0).to_numpy(), None
+        scale = 10 ** self._spec.decimals[column]
+        values = series.cast(pl.Float64).fill_null(0.0).to_numpy() * scale
+        whole = np.rint(values)
+        if len(values) and float(np.abs(values - whole).max()) > 1e-6 * max(1.0, float(np.abs(values).max())):
+            raise _inexact(self._spec, column, f"some values have more than {self._spec.decimals[column]} decimals")
+        return whole.astype(np.int64), scale
+
+    def _std(self, name: str, column: str, lo: Ints) -> pl.Series:
+        """Sample standard deviation, exact up to the last division and root: (c q - s s) / (c (c - 1))."""
+        total, scale = self._total(column, lo, 1)
+        squares, _ = self._total(column, lo, 2)
+        count = self._count(column, lo)
+        largest = int(count.max(initial=0)) * int(squares.max(initial=0))
+        if largest > _MAX_EXACT:
+            wide = count.astype(object) * squares.astype(object) - total.astype(object) ** 2
+            spread = np.array([float(x) for x in wide])
+        else:
+            spread = (count * squares - total * total).astype(np.float64)
+        pairs = (count * (count - 1)).astype(np.float64)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            made = np.sqrt(spread / pairs) / (scale or 1)
+        return _where(pl.Series(name, made), count > 1)
+
+    def _extreme(self, name: str, column: str, lo: Ints, function: str) -> pl.Series:
+        series = self._events[column]
+        physical = series.to_physical() if not isinstance(series.dtype, pl.Boolean) else series.cast(pl.Int8)
+        values = physical.drop_nulls().to_numpy()
+        kept = _prefix(series.is_not_null().to_numpy().astype(np.int64))
+        first, last = kept[lo], kept[self._hi]
+        found = range_extreme(values, first, last, largest=function == "max")
+        made = pl.Series(name, found, dtype=physical.dtype).cast(series.dtype)
+        return _where(made, last > first)
+
+    def _last_n(self, name: str, column: str, lo: Ints, n: int) -> pl.Series:
+        """The newest n values in the window, newest first, NULLs included."""
+        first = np.maximum(lo, self._hi - n)
+        lengths = self._hi - first
+        ends = np.cumsum(lengths)
+        position = np.arange(int(ends[-1]) if len(ends) else 0) - np.repeat(ends - lengths, lengths)
+        taken = np.repeat(self._hi - 1, lengths) - position
+        values = self._events[column].gather(taken)
+        offsets = np.r_[0, ends].astype(np.int64)
+        return lists_from(name, values, offsets)
+
+    def _n_unique(self, name: str, column: str, lo: Ints, window: timedelta | None) -> pl.Series:
+        """Distinct values in the window: +1 where a value enters that is not there, -1 where its last one leaves."""
+        flags = (
+            self._events.select(pl.col(column))
+            .with_row_index("i")
+            .with_columns(pl.Series("g", self._group), pl.Series("t", self._time))
+        )
+        order = flags.drop_nulls(column).with_columns(
+            pl.col("t").shift(1).over("g", column).alias("before"),
+            pl.col("t").shift(-1).over("g", column).alias("after"),
+        )
+        enters = order["before"].is_null() if window is None else _enters(order, window // MICROSECOND)
+        entered = np.zeros(len(self._time), dtype=np.int64)
+        entered[order["i"].to_numpy()] = enters.cast(pl.Int64).to_numpy()
+        total = _prefix(entered)
+        if window is None:
+            return pl.Series(name, total[self._hi] - total[lo], dtype=pl.Int64)
+        left = np.zeros(len(self._time), dtype=np.int64)
+        left[order["i"].to_numpy()] = _leaves(order, window // MICROSECOND).cast(pl.Int64).to_numpy()
+        gone = _prefix(left)
+        begin = self._lo[None]
+        made = (total[self._hi] - total[begin]) - (gone[lo] - gone[begin])
+        return pl.Series(name, made, dtype=pl.Int64)
+
+
+def lists_from(name: str, values: pl.Series, offsets: Ints) -> pl.Series:
+    """A list column from flat values and the offsets at which its rows begin; shape (len(offsets) - 1,)."""
+    import pyarrow as pa
+
+    made = pa.LargeListArray.from_arrays(pa.array(offsets), values.to_arrow())
+    return pl.Series(name, pl.from_arrow(made))
+
+
+def _enters(order: pl.DataFrame, window: int) -> pl.Series:
+    return order.select(pl.col("before").is_null() | (pl.col("t") > pl.col("before") + window)).to_series()
+
+
+def _leaves(order: pl.DataFrame, window: int) -> pl.Series:
+    return order.select(pl.col("after").is_null() | (pl.col("after") > pl.col("t") + window)).to_series()
+
+
+def _prefix(values: Ints) -> Ints:
+    sums: Ints = np.r_[np.int64(0), np.cumsum(values)]
+    return sums
+
+
+def _where(series: pl.Series, there: npt.NDArray[np.bool_]) -> pl.Series:
+    mask = pl.Series(there)
+    return series.to_frame().select(pl.when(mask).then(pl.col(series.name))).to_series()
+
+
+def _ratio(name: str, above: Ints, below: Ints) -> pl.Series:
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return _where(pl.Series(name, above / below), below > 0)
+
+
+def output_type(aggregation: Aggregation, events: Mapping[str, pl.DataType]) -> pl.DataType:
+    """The type of an aggregation's output columns, for events of this schema."""
+    if aggregation.function in ("count", "n_unique") or aggregation.column is None:
+        return pl.Int64()
+    dtype = events[aggregation.column]
+    match aggregation.function:
+        case "mean" | "std":
+            return pl.Float64()
+        case "sum":
+            return pl.Float64() if dtype.is_float() else pl.Int64()
+        case "last_n":
+            return pl.List(dtype)
+        case _:
+            return dtype
+
+
+def _inexact(spec: ChangeLogSpec, column: str, why: str) -> ContractViolated:
+    return ContractViolated(
+        spec.where,
+        what=f"The aggregated column {column!r} cannot be added up exactly: {why}.",
+        state="was not written",
+        next_step=f"declare decimals={{{column!r}: ...}} with its true number of digits, or round it in the transform.",
+    )

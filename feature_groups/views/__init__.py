@@ -1,0 +1,3 @@
+"""One feature view per decision."""
+
+from __future__ import annotations

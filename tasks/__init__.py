@@ -1,0 +1,3 @@
+"""One Prefect task per verb, thin and retried; no data logic."""
+
+from __future__ import annotations

@@ -1,0 +1,88 @@
+"""What a run leaves in the dashboard, under keys that stay the same from run to run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from prefect.artifacts import (
+    create_markdown_artifact,
+    create_progress_artifact,
+    create_table_artifact,
+    update_progress_artifact,
+)
+
+from feature_groups.store import Receipt
+from feature_groups.store.errors import AlluviaError
+
+
+def artifact_key(kind: str, group: str) -> str:
+    """``commits-ratings-v1``: lower case, digits and dashes, as Prefect wants it."""
+    return f"{kind}-{group.replace('_', '-')}"
+
+
+def publish_receipt(receipt: Receipt) -> None:
+    """The commit as a table, and what the contract found and the batch's statistics as a page."""
+    fields = ("version", "received", "inserted", "updated", "unchanged", "deleted", "rejected", "seconds", "engine")
+    create_table_artifact(
+        key=artifact_key("commits", receipt.group),
+        table=[{"what": name, "value": str(getattr(receipt, name))} for name in fields],
+        description=str(receipt),
+    )
+    report = receipt.report
+    if report is not None:
+        create_markdown_artifact(
+            key=artifact_key("contract", receipt.group),
+            markdown=f"# Contract of {receipt.group}\n\n{_page(str(report))}\n\n## Statistics\n\n"
+            f"{_page(repr(receipt.statistics))}",
+            description=f"{report.bad_rows:,} of {report.rows:,} rows break {len(report.findings)} of "
+            f"{report.rules} rules",
+        )
+
+
+def publish_failure(group: str, error: AlluviaError) -> None:
+    """A refused batch, where the contract report of a good one would stand."""
+    create_markdown_artifact(
+        key=artifact_key("contract", group),
+        markdown=f"# {error.code} {error.title}\n\n{_page(str(error))}",
+        description=f"{error.code}: {error.where} {error.state}",
+    )
+
+
+def publish_summary(rows: Sequence[Mapping[str, Any]]) -> None:
+    """The run's closing table."""
+    create_table_artifact(
+        key="refresh",
+        table=[{k: v for k, v in row.items() if v != ""} for row in rows],
+        description="What was refreshed, and why.",
+    )
+
+
+class Progress:
+    """How many steps of a run are done, shown from its first piece of work on: an idle run asks for nothing.
+
+    Args:
+        steps: Of the run.
+    """
+
+    def __init__(self, steps: int) -> None:
+        self._steps = steps
+        self._id: UUID | None = None
+
+    def start(self, done: int) -> None:
+        """Show the bar, if it is not shown yet."""
+        if self._id is None:
+            made: Any = create_progress_artifact(
+                progress=100 * done / self._steps, key="refresh-progress", description="Feature groups refreshed"
+            )
+            self._id = made
+
+    def advance(self, done: int) -> None:
+        """Move the bar, if it is shown."""
+        if self._id is not None:
+            update_progress_artifact(self._id, progress=100 * done / self._steps)
+
+
+def _page(text: str) -> str:
+    return f"```\n{text}\n```"

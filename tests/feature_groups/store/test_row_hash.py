@@ -1,0 +1,252 @@
+"""The content fingerprint against the algorithm its module documents, written out again in plain Python."""
+
+from __future__ import annotations
+
+import struct
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from feature_groups.store.row_hash import MODULUS, fingerprint, row_hashes
+
+M = 2**64 - 1
+P1, P2, P3 = 0x9E3779B185EBCA87, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9
+P4, P5 = 0x85EBCA77C2B2AE63, 0x27D4EB2F165667C5
+
+
+def rotated(x: int, bits: int) -> int:
+    return ((x << bits) | (x >> (64 - bits))) & M
+
+
+def rounded(accumulator: int, word: int) -> int:
+    return rotated((accumulator + word * P2) & M, 31) * P1 & M
+
+
+def xxh64(data: bytes, seed: int) -> int:
+    """XXH64 as its specification says (https://github.com/Cyan4973/xxHash, doc/xxhash_spec.md)."""
+    place = 0
+    if len(data) >= 32:
+        lanes = [(seed + P1 + P2) & M, (seed + P2) & M, seed & M, (seed - P1) & M]
+        while place + 32 <= len(data):
+            words = struct.unpack_from("<4Q", data, place)
+            lanes = [rounded(lane, word) for lane, word in zip(lanes, words, strict=True)]
+            place += 32
+        h = sum(rotated(lane, bits) for lane, bits in zip(lanes, (1, 7, 12, 18), strict=True)) & M
+        for lane in lanes:
+            h = ((h ^ rounded(0, lane)) * P1 + P4) & M
+    else:
+        h = (seed + P5) & M
+    h = (h + len(data)) & M
+    for size, form in ((8, "<Q"), (4, "<I"), (1, "<B")):
+        while place + size <= len(data) and not (size == 4 and place + 8 <= len(data)):
+            (word,) = struct.unpack_from(form, data, place)
+            if size == 8:
+                h = (rotated(h ^ rounded(0, word), 27) * P1 + P4) & M
+            elif size == 4:
+                h = (rotated(h ^ (word * P1 & M), 23) * P2 + P3) & M
+            else:
+                h = rotated(h ^ (word * P5 & M), 11) * P1 & M
+            place += size
+    h = (h ^ (h >> 33)) * P2 & M
+    h = (h ^ (h >> 29)) * P3 & M
+    return h ^ (h >> 32)
+
+
+def mix(x: int) -> int:
+    x = (x + 0x9E3779B97F4A7C15) & M
+    x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9 & M
+    x = (x ^ (x >> 27)) * 0x94D049BB133111EB & M
+    return x ^ (x >> 31)
+
+
+def word(value: Any, dtype: pl.DataType, lane: int) -> int:
+    if isinstance(dtype, pl.List):
+        inner: Any = dtype.inner
+        parts = ["-" if v is None else f"{word(v, inner, lane):016x}" for v in value]
+        return xxh64(",".join(parts).encode(), lane)
+    if isinstance(dtype, pl.Decimal):
+        return xxh64(f"{value:.{dtype.scale}f}".encode(), lane)
+    if isinstance(value, (str, bytes)):
+        return xxh64(value if isinstance(value, bytes) else value.encode(), lane)
+    if isinstance(value, float):
+        return int(struct.unpack("<Q", struct.pack("<d", value or 0.0))[0])
+    if isinstance(value, datetime):
+        return (value - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1) & M
+    if isinstance(value, date):
+        return (value - date(1970, 1, 1)).days & M
+    return int(value) & M
+
+
+def documented(frame: pl.DataFrame) -> int:
+    """The table's fingerprint by the four steps of the module's documentation."""
+    total = 0
+    for row in frame.iter_rows(named=True):
+        for lane in (0, 1):
+            mixed = (
+                mix(word(v, frame.schema[name], lane) ^ xxh64(name.encode(), lane + 2))
+                for name, v in row.items()
+                if v is not None
+            )
+            total += mix(sum(mixed) & M) << (64 * lane)
+    return total % 2**128
+
+
+TYPES: dict[str, tuple[pl.DataType, st.SearchStrategy[Any]]] = {
+    "tiny": (pl.Int8(), st.integers(-128, 127)),
+    "small": (pl.Int16(), st.integers(-(2**15), 2**15 - 1)),
+    "medium": (pl.Int32(), st.integers(-(2**31), 2**31 - 1)),
+    "large": (pl.Int64(), st.integers(-(2**63), 2**63 - 1)),
+    "half": (pl.Float32(), st.floats(allow_nan=False, allow_infinity=False, width=32)),
+    "double": (pl.Float64(), st.floats(allow_nan=False, allow_infinity=False)),
+    "flag": (pl.Boolean(), st.booleans()),
+    "text": (pl.String(), st.text(st.characters(exclude_categories=["Cs"]), max_size=60)),
+    "raw": (pl.Binary(), st.binary(max_size=60)),
+    "day": (pl.Date(), st.dates()),
+    "at": (pl.Datetime("us", "UTC"), st.datetimes(timezones=st.just(UTC))),
+    "price": (pl.Decimal(18, 3), st.integers(-(10**18) + 1, 10**18 - 1).map(lambda n: Decimal(n).scaleb(-3))),
+}
+TYPES |= {
+    f"{name}_list": (pl.List(dtype), st.lists(st.none() | values, max_size=4))
+    for name, (dtype, values) in list(TYPES.items())
+}
+
+
+@st.composite
+def frames(draw: st.DrawFn, rows: int = 5) -> pl.DataFrame:
+    names = draw(st.lists(st.sampled_from(sorted(TYPES)), min_size=1, max_size=5, unique=True))
+    height = draw(st.integers(0, rows))
+    columns = {n: draw(st.lists(st.none() | TYPES[n][1], min_size=height, max_size=height)) for n in names}
+    return pl.DataFrame([pl.Series(n, v, dtype=TYPES[n][0], strict=True) for n, v in columns.items()])
+
+
+def total(frame: pl.DataFrame) -> int:
+    return fingerprint(frame, frame.schema)
+
+
+@pytest.mark.parametrize(
+    ("data", "seed", "digest"),
+    [
+        (b"", 0, 0xEF46DB3751D8E999),
+        (b"a", 0, 0xD24EC4F1A98C6E5B),
+        (b"abc", 0, 0x44BC2CF5AD770999),
+        (b"xxhash", 20141025, 0xB559B98D844E0635),
+        (b"Call me Ishmael. Some years ago--never mind how long precisely-", 0, 0x02A2E85470D6FD96),
+    ],
+)
+def test_the_hash_written_out_here_is_xxh64(data: bytes, seed: int, digest: int) -> None:
+    assert xxh64(data, seed) == digest
+
+
+@settings(max_examples=200, deadline=None)
+@given(frame=frames())
+def test_the_fingerprint_is_what_the_documentation_says(frame: pl.DataFrame) -> None:
+    assert total(frame) == documented(frame)
+
+
+@settings(max_examples=60, deadline=None)
+@given(frame=frames(), seed=st.randoms(use_true_random=False))
+def test_neither_the_order_of_rows_nor_of_columns_counts(frame: pl.DataFrame, seed: Any) -> None:
+    order = list(range(frame.height))
+    seed.shuffle(order)
+    names = list(frame.columns)
+    seed.shuffle(names)
+    assert total(frame[order].select(names)) == total(frame)
+
+
+@settings(max_examples=60, deadline=None)
+@given(frame=frames(), name=st.sampled_from(sorted(TYPES)))
+def test_a_column_of_null_added_later_changes_nothing(frame: pl.DataFrame, name: str) -> None:
+    dtype = TYPES[name][0]
+    assert total(frame.with_columns(pl.lit(None, dtype=dtype).alias("added_later"))) == total(frame)
+
+
+@settings(max_examples=60, deadline=None)
+@given(one=frames(), cut=st.integers(0, 5))
+def test_adding_and_subtracting_rows_gives_the_fingerprint_of_the_rows_that_are_left(
+    one: pl.DataFrame, cut: int
+) -> None:
+    assert (total(one) - total(one.head(cut))) % MODULUS == total(one.slice(cut))
+
+
+@settings(max_examples=100, deadline=None)
+@given(frame=frames(rows=1).filter(lambda f: f.height == 1), data=st.data())
+def test_any_other_value_gives_another_fingerprint(frame: pl.DataFrame, data: st.DataObject) -> None:
+    name = data.draw(st.sampled_from(frame.columns))
+    dtype, values = TYPES[name]
+    other = data.draw(st.none() | values)
+    changed = frame.with_columns(pl.Series(name, [other], dtype=dtype, strict=True))
+    assert (total(changed) == total(frame)) == changed.equals(frame)
+
+
+def test_values_swapped_between_rows_or_columns_change_it() -> None:
+    frame = pl.DataFrame({"a": [1, 2], "b": [3, 4]})
+    assert total(frame) != total(pl.DataFrame({"a": [2, 1], "b": [3, 4]}))
+    assert total(frame) != total(pl.DataFrame({"b": [1, 2], "a": [3, 4]}))
+    assert total(pl.DataFrame({"a": [1, 1], "b": [2, 2]})) != total(pl.DataFrame({"a": [1, 2], "b": [2, 1]}))
+
+
+def test_equal_values_of_another_width_or_sign_of_zero_are_the_same() -> None:
+    for dtype in (pl.Int8, pl.Int16, pl.Int32):
+        assert total(pl.DataFrame({"a": [-3, None]}, schema={"a": dtype})) == total(pl.DataFrame({"a": [-3, None]}))
+    assert total(pl.DataFrame({"a": [0.5]}, schema={"a": pl.Float32})) == total(pl.DataFrame({"a": [0.5]}))
+    assert total(pl.DataFrame({"a": [-0.0]})) == total(pl.DataFrame({"a": [0.0]}))
+    assert total(pl.DataFrame({"a": [[-0.0]]})) == total(pl.DataFrame({"a": [[0.0]]}))
+
+
+def test_things_that_look_alike_are_told_apart() -> None:
+    cells = ["", " ", "a", "A", "a ", "\x00", "null", "None", "é", "e\u0301", "1", None]
+    assert len({total(pl.DataFrame({"x": [c]}, schema={"x": pl.String})) for c in cells}) == len(cells)
+    lists = [[], [None], ["", None], ["a,b"], ["a", "b"], ["b", "a"], ["-"], None, [None, None]]
+    assert len({total(pl.DataFrame({"x": [v]}, schema={"x": pl.List(pl.String)})) for v in lists}) == len(lists)
+    one_of = pl.DataFrame({"a": [1, None], "b": [None, 1]})
+    assert len({total(one_of.head(1)), total(one_of.tail(1)), total(one_of), total(one_of.clear())}) == 4
+
+
+def test_a_repeated_row_counts_twice() -> None:
+    frame = pl.DataFrame({"a": [1], "b": ["x"]})
+    assert total(pl.concat([frame, frame])) == 2 * total(frame) % MODULUS
+    assert total(frame.clear()) == 0
+
+
+def test_large_frames_are_hashed_in_pieces_to_the_same_sum() -> None:
+    frame = pl.DataFrame({"a": pl.int_range(1_000_005, eager=True)})
+    low, high = row_hashes(frame, frame.schema)
+    assert len(set(low.tolist())) == frame.height
+    assert total(frame) == (sum(low.tolist()) + (sum(high.tolist()) << 64)) % MODULUS
+
+
+def test_columns_that_the_schema_does_not_name_do_not_count() -> None:
+    frame = pl.DataFrame({"a": [1], "ingested_at": [5]})
+    assert fingerprint(frame, {"a": pl.Int64()}) == total(frame.select("a"))
+
+
+GOLDEN = pl.DataFrame(
+    {
+        "user_id": [1, -1, None],
+        "ratio": [0.1, -0.0, 1e300],
+        "flag": [True, False, None],
+        "name": ["Ada", "", "e\u0301 and a text of more than thirty-two bytes"],
+        "raw": [b"\x00\xff", None, b""],
+        "day": [date(1969, 12, 31), date(2026, 1, 1), None],
+        "at": [datetime(2026, 1, 1, 12, 0, 0, 1, tzinfo=UTC), None, datetime(1, 1, 1, tzinfo=UTC)],
+        "price": [Decimal("1.10"), Decimal("-0.05"), None],
+        "tags": [["a", None], [], None],
+    },
+    schema_overrides={"price": pl.Decimal(10, 2), "at": pl.Datetime("us", "UTC")},
+)
+
+
+def test_the_fingerprint_of_these_rows_never_changes() -> None:
+    """Stored fingerprints are compared for years: another number here means another format."""
+    low, high = row_hashes(GOLDEN, GOLDEN.schema)
+    assert f"{total(GOLDEN):032x}" == "a3be3808e05ab50576b8bffbbe7654e5"
+    assert [f"{h:016x}{lo:016x}" for lo, h in zip(low.tolist(), high.tolist(), strict=True)] == [
+        "fa7abce1dafe0aac2bce680e8b25a6c8",
+        "5793c349c3981179a2c53e810eae8068",
+        "51afb7dd41c498dfa825196c24a22db5",
+    ]
