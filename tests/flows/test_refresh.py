@@ -207,7 +207,11 @@ def test_a_failed_step_names_what_it_worked_on_and_a_command_that_replays_it(
     shutil.copy(place.folder / "whole" / "ratings.dat", place.data)
     deliver_anew(place, "extended", rows=5)
     planned = subprocess.run(
-        ["make", "-n", *shlex.split(command)[1:]], cwd=PROJECT, capture_output=True, text=True, check=True
+        ["make", "--no-print-directory", "-n", *shlex.split(command)[1:]],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     arguments = shlex.split(planned.stdout.splitlines()[-1])
     assert arguments[1:3] == ["-m", "deployments.run"]

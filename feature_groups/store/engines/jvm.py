@@ -157,6 +157,7 @@ def start_jvm(
         "SPARK_HOME": str(home),
         "SPARK_CONNECT_MODE": "0",
         "PYTHONHASHSEED": "0",
+        "LC_ALL": "C.UTF-8",  # or a JVM on a machine without a locale could not name a file after "ü"
         "_PYSPARK_DRIVER_CONN_INFO_PATH": str(address),
     }
     with log.open("wb") as said:

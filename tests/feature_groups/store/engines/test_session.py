@@ -31,7 +31,7 @@ from feature_groups.store.engines.jvm import MODULE_OPTIONS
 from feature_groups.store.errors import EngineUnavailable
 from feature_groups.store.settings import Settings
 
-settings, table, project = Settings(), str(Path(sys.argv[1]) / "table"), sys.argv[2]
+settings, table, project = Settings(), str(Path(sys.argv[1]) / "täble"), sys.argv[2]
 told = {}
 
 
@@ -131,9 +131,9 @@ def environment(home: Path, **more: str) -> dict[str, str]:
     return {**os.environ, "ALLUVIA_HOME": str(home), "PYTHONPATH": str(PROJECT), **more}
 
 
-def run(script: str, *arguments: str, home: Path, cwd: Path) -> subprocess.CompletedProcess[str]:
+def run(script: str, *arguments: str, home: Path, cwd: Path, **more: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-W", "error::ResourceWarning", "-c", script, *arguments]
-    return subprocess.run(command, cwd=cwd, env=environment(home), capture_output=True, text=True, check=False)
+    return subprocess.run(command, cwd=cwd, env=environment(home, **more), capture_output=True, text=True, check=False)
 
 
 def is_running(pid: int) -> bool:
@@ -149,7 +149,7 @@ def run_folders(home: Path) -> list[str]:
 
 
 def test_a_session_is_one_per_process_survives_its_jvm_and_leaves_nothing(home: Path, elsewhere: Path) -> None:
-    done = run(LIFE, str(home), str(PROJECT), home=home, cwd=elsewhere)
+    done = run(LIFE, str(home), str(PROJECT), home=home, cwd=elsewhere, LC_ALL="C")
 
     assert done.returncode == 0, done.stderr
     assert "ResourceWarning" not in done.stderr
