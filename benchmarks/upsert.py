@@ -58,11 +58,11 @@ def _measured(settings: Settings) -> list[Row]:
     def theirs(way: str, start: str, name: str) -> Work:
         table = home / f"{way}-{name}"
         _copy(home / f"theirs-{start}", table)
-        if "change feed" in way:
+        if way.endswith("feed"):
             spark.sql(f"alter table delta.`{table}` set tblproperties ('delta.enableChangeDataFeed' = 'true')")
         return lambda: _merge(spark, batches[start], table, way)
 
-    ways: tuple[str, ...] = ("arrow", "parquet", "parquet, change feed")
+    ways: tuple[str, ...] = ("arrow", "parquet", "parquet+feed")
     for number in range(2):
         for way in ways:  # ours as often as all of theirs together
             ours("small", f"warm-up-{way}-{number}")()
@@ -74,7 +74,7 @@ def _measured(settings: Settings) -> list[Row]:
         },
         repeats=MERGES,
     )
-    feed = spent.pop("parquet, change feed")
+    feed = spent.pop("parquet+feed")
     ways = ways[:2]
     best = cheapest({way: spent[way] for way in ways})
     result = _group(settings, "ours-0").read(engine="polars").collect()

@@ -88,15 +88,17 @@ def _words(column: pl.Series, lane: int) -> Words:
 
 
 def _list_text(column: pl.Series, lane: int) -> pl.Series:
+    import pyarrow as pa
+
     elements = column.explode(empty_as_null=False, keep_nulls=False)
-    words = pl.Series("word", _words(elements, lane), dtype=pl.UInt64)
-    text = pl.Series("text", [f"{w:016x}" for w in words], dtype=pl.String)
-    text = text.zip_with(elements.is_not_null(), pl.Series("text", ["-"], dtype=pl.String).new_from_index(0, len(text)))
-    lengths = column.list.len().fill_null(0)
-    row = pl.Series("row", np.repeat(np.arange(len(column)), lengths.to_numpy()), dtype=pl.Int64)
-    joined = pl.DataFrame({"row": row, "text": text}).group_by("row").agg(pl.col("text").str.join(","))
-    every = pl.DataFrame({"row": pl.Series(range(len(column)), dtype=pl.Int64)})
-    return every.join(joined, on="row", how="left", maintain_order="left")["text"].fill_null("")
+    words = _words(elements, lane).astype(">u8")
+    octets = pa.FixedSizeBinaryArray.from_buffers(pa.binary(8), len(words), [None, pa.py_buffer(words)])
+    text = pl.Series("text", pl.from_arrow(octets)).bin.encode("hex")
+    text = text.zip_with(elements.is_not_null(), pl.repeat("-", len(text), eager=True))
+    ends = column.list.len().fill_null(0).cum_sum().cast(pl.Int64)
+    offsets = pa.array(np.concatenate([np.zeros(1, dtype=np.int64), ends.to_numpy()]))
+    lists = pa.LargeListArray.from_arrays(offsets, text.to_arrow().cast(pa.large_string()))
+    return pl.Series("lists", pl.from_arrow(lists)).list.join(",")
 
 
 def _xxh64(column: pl.Series, seed: int) -> Words:

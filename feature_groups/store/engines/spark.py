@@ -13,6 +13,7 @@ import polars as pl
 from feature_groups.store.contract import ContractSpec
 from feature_groups.store.engine import Frame
 from feature_groups.store.engines import session
+from feature_groups.store.engines.delta_append import append_once
 from feature_groups.store.engines.spark_statistics import column_statistics, figures
 from feature_groups.store.errors import AlluviaError, EngineUnavailable
 from feature_groups.store.history import METADATA_KEY
@@ -158,14 +159,7 @@ class SparkEngine:
         """Append rows in one commit marked with the batch key; a repeat makes no commit."""
         with spooled(self._settings.lake_path, rows) as spool, _fenced():
             source = self._source(self.spark, path, spool, extra="")
-            (
-                source.write.format("delta")
-                .mode("append")
-                .option("txnAppId", key)
-                .option("txnVersion", 1)
-                .option("userMetadata", json.dumps({METADATA_KEY: note}))
-                .save(path)
-            )
+            append_once(self.spark, path, source, key, json.dumps({METADATA_KEY: note}))
 
     def merge(self, path: str, rows: pl.DataFrame | str, on: Sequence[str], key: str, note: Mapping[str, Any]) -> None:
         """Insert, update and delete in one commit by the column ``op``; a repeat makes no commit."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
+from feature_groups.store.engines.delta_append import append_once
 from feature_groups.store.engines.jars import ensure_jars
 from feature_groups.store.engines.java import check_java
 from feature_groups.store.engines.jvm import archive_path
@@ -82,8 +83,7 @@ def _exercise(session: SparkSession, scratch: Path) -> None:
         " using delta tblproperties ('delta.enableChangeDataFeed' = 'true',"
         " 'delta.enableInCommitTimestamps' = 'true', 'delta.enableDeletionVectors' = 'true')"
     )
-    append = session.read.parquet(spool).write.format("delta").mode("append")
-    append.option("txnAppId", "warm-up").option("txnVersion", 1).option("userMetadata", "{}").save(f"{scratch}/table")
+    append_once(session, f"{scratch}/table", session.read.parquet(spool), "warm-up", "{}")
     session.sql("select id * 2 as id, seen, small, ratio, list, 'y' as word from batch").createOrReplaceTempView(
         "changed"
     )
