@@ -1,4 +1,4 @@
-"""Checking a batch against its contract: one pass that counts, one more for samples only when rows are bad."""
+"""Checking a batch against its contract: one pass that counts, on Spark one more for samples when rows are bad."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ class Report:
 
 
 def check(frame: nw.LazyFrame[Any], spec: ContractSpec, where: str, extra: Sequence[Rule] = ()) -> Report:
-    """Check every rule on a lazy Polars or Spark frame in one aggregation.
+    """Check every rule on a lazy Polars or Spark frame in one pass.
 
     Args:
         frame: Rows that have the contract's columns and types already.
@@ -117,29 +117,52 @@ def check(frame: nw.LazyFrame[Any], spec: ContractSpec, where: str, extra: Seque
     rules = [*spec.rules, *extra]
     if not rules:
         return Report(where, int(frame.select(nw.len()).collect("polars").item()), 0, (), 0)
-    bad = [rule.fails() for rule in rules]
-    one = [nw.when(b).then(nw.lit(1)).otherwise(nw.lit(0)).sum().alias(f"r{i}") for i, b in enumerate(bad)]
-    anything = _any(rules)
-    any_bad = nw.when(anything).then(nw.lit(1)).otherwise(nw.lit(0)).sum().alias("bad")
-    counted = frame.select(nw.len().alias("n"), any_bad, *one).collect("polars").row(0)
-    rows, bad_rows = int(counted[0]), int(counted[1] or 0)
-    broken = [(rule, int(count or 0)) for rule, count in zip(rules, counted[2:], strict=True) if count]
-    if not broken:
-        return Report(where, rows, 0, (), len(rules))
-    needed = sorted({c for rule, _ in broken for c in rule.columns})
-    flags = [rule.fails().alias(f"__r{i}") for i, (rule, _) in enumerate(broken)]
-    some = (
-        frame.filter(anything)
-        .head(_SCANNED)
-        .with_columns(*flags)
-        .select(*needed, *(f"__r{i}" for i in range(len(broken))))
-    )
-    scanned = some.collect("polars")
+    look = _in_memory if frame.implementation.is_polars() else _in_two_passes
+    rows, bad_rows, broken, scanned = look(frame, rules)
     findings = [
-        Finding(rule.name, count, _samples(scanned, f"__r{i}", rule, spec), rule.hard)
-        for i, (rule, count) in enumerate(broken)
+        Finding(rule.name, count, _samples(scanned, flag, rule, spec), rule.hard)
+        for flag, (rule, count) in broken.items()
     ]
     return Report(where, rows, bad_rows, tuple(sorted(findings, key=lambda f: -f.count)), len(rules))
+
+
+_Found = tuple[int, int, dict[str, tuple[Rule, int]], pl.DataFrame]
+"""(rows, bad rows, broken rules with their counts by flag column, the first bad rows with these columns)."""
+
+
+def _in_memory(frame: nw.LazyFrame[Any], rules: Sequence[Rule]) -> _Found:
+    """Flag every row, by the cheap expressions first; rows and flags stay together."""
+    flags = {f"__r{i}": rule for i, rule in enumerate(rules)}
+    cheap = [(rule.suspects or rule.fails)().alias(flag) for flag, rule in flags.items()]
+    flagged = frame.with_columns(*cheap).collect("polars")
+    doubtful = [flag for flag, rule in flags.items() if rule.suspects and flagged[flag].any()]
+    if doubtful:
+        flagged = flagged.with_columns(*(flags[flag].fails().alias(flag) for flag in doubtful))
+    counts = flagged.select(nw.col(*flags).sum()).rows(named=True)[0]
+    broken = {flag: (rule, int(counts[flag])) for flag, rule in flags.items() if counts[flag]}
+    if not broken:
+        return len(flagged), 0, {}, pl.DataFrame()
+    bad = flagged.filter(nw.any_horizontal(nw.col(*broken), ignore_nulls=True))
+    return len(flagged), len(bad), broken, bad.head(_SCANNED).to_native()
+
+
+def _in_two_passes(frame: nw.LazyFrame[Any], rules: Sequence[Rule]) -> _Found:
+    """Count in one aggregation; only where rows are bad, look at the first of them."""
+    counts = [_count(rule.fails()).alias(f"__r{i}") for i, rule in enumerate(rules)]
+    total = nw.len().alias("rows"), _count(_any(rules)).alias("bad")
+    found = frame.select(*total, *counts).collect("polars").rows(named=True)[0]
+    rows, bad_rows = int(found["rows"]), int(found["bad"] or 0)
+    broken = {f"__r{i}": (rule, int(found[f"__r{i}"])) for i, rule in enumerate(rules) if found[f"__r{i}"]}
+    if not broken:
+        return rows, 0, {}, pl.DataFrame()
+    needed = sorted({c for rule, _ in broken.values() for c in rule.columns})
+    flags = [rule.fails().alias(flag) for flag, (rule, _) in broken.items()]
+    some = frame.filter(_any([rule for rule, _ in broken.values()])).head(_SCANNED)
+    return rows, bad_rows, broken, some.with_columns(*flags).select(*needed, *broken).collect("polars").to_native()
+
+
+def _count(condition: nw.Expr) -> nw.Expr:
+    return nw.when(condition).then(nw.lit(1)).otherwise(nw.lit(0)).sum()
 
 
 def passing(frame: nw.LazyFrame[Any], spec: ContractSpec, extra: Sequence[Rule] = ()) -> nw.LazyFrame[Any]:
@@ -160,10 +183,10 @@ def _any(rules: Sequence[Rule]) -> nw.Expr:
     return nw.any_horizontal(*(rule.fails() for rule in rules), ignore_nulls=True)
 
 
-def _samples(scanned: nw.DataFrame[Any], flag: str, rule: Rule, spec: ContractSpec) -> tuple[str, ...]:
+def _samples(scanned: pl.DataFrame, flag: str, rule: Rule, spec: ContractSpec) -> tuple[str, ...]:
     if not rule.columns or any(c in spec.pii for c in rule.columns):
         return ()
-    bad = scanned.filter(nw.col(flag)).select(*rule.columns).to_native()
+    bad = scanned.filter(pl.col(flag)).select(*rule.columns)
     found: dict[str, None] = {}
     for row in showable(bad).iter_rows():
         text = repr(row[0]) if len(row) == 1 else repr(tuple(row))
