@@ -88,11 +88,12 @@ def spend(work: Work) -> tuple[Spent, Any]:
     """Do the work once and tell what it took, and what it returned."""
     gc.collect()
     settle()
-    before, started = cpu_seconds(), time.perf_counter()
+    before = _others()
+    own, started = _own(), time.perf_counter()
     result = work()
-    wall = time.perf_counter() - started
+    wall, own = time.perf_counter() - started, _own() - own
     settle()
-    return Spent(cpu_seconds() - before, wall), result
+    return Spent(own + _others() - before, wall), result
 
 
 def alternate(ways: Mapping[str, Preparation], repeats: int = REPEATS) -> dict[str, Spent]:
@@ -126,10 +127,10 @@ def settle() -> None:
         before = now
 
 
-def cpu_seconds() -> float:
-    """CPU-seconds that this process and all its descendants have used until now."""
+def _own() -> float:
+    """CPU-seconds of this process and of its children that have ended."""
     reaped = os.times()
-    return time.process_time() + reaped.children_user + reaped.children_system + _others()
+    return time.process_time() + reaped.children_user + reaped.children_system
 
 
 def load() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import shutil
 import subprocess
@@ -132,6 +133,8 @@ def _again(settings: Settings, spark: SparkSession, batch: pl.DataFrame, way: st
 
 def again(home: Path, lake: str, file: Path) -> None:
     """In a process of its own: insert a batch that is there already, and print what it took."""
+    for lazily in ("deltalake", "obstore", "polars_hash", "pyarrow"):
+        importlib.import_module(lazily)
     batch = pl.read_parquet(file)
     settings = Settings(home=home)
     spent, receipt = spend(lambda: _group(settings, lake).insert(batch))

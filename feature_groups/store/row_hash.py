@@ -50,6 +50,7 @@ def fingerprint(frame: pl.DataFrame, schema: Mapping[str, pl.DataType]) -> int:
 def row_hashes(frame: pl.DataFrame, schema: Mapping[str, pl.DataType]) -> tuple[Words, Words]:
     """The two lanes (low and high 64 bits) of every row's hash, each of shape (n,)."""
     lanes = [np.zeros(frame.height, dtype=np.uint64) for _ in _LANES]
+    salts = _salts(tuple(schema))
     for name in schema:
         column = frame.get_column(name)
         valid = column.is_not_null().to_numpy() if column.null_count() else None
@@ -57,7 +58,7 @@ def row_hashes(frame: pl.DataFrame, schema: Mapping[str, pl.DataType]) -> tuple[
         for lane in _LANES:
             if words is None or _by_seed(column.dtype):
                 words = _words(column, lane)
-            mixed = _mix(words ^ _salt(name, lane))
+            mixed = _mix(words ^ salts[lane][name])
             if valid is None:
                 lanes[lane] += mixed
             else:
@@ -110,8 +111,8 @@ def _xxh64(column: pl.Series, seed: int) -> Words:
 
 
 @cache
-def _salt(name: str, lane: int) -> np.uint64:
-    return np.uint64(_xxh64(pl.Series([name]), lane + 2)[0])
+def _salts(names: tuple[str, ...]) -> tuple[dict[str, np.uint64], ...]:
+    return tuple(dict(zip(names, _xxh64(pl.Series(names), lane + 2), strict=True)) for lane in _LANES)
 
 
 def _mix(words: Words) -> Words:

@@ -213,20 +213,10 @@ class Writer:
             rows = {"received": batch.received, "unchanged": plan.unchanged}
             note = commit_note(table, request, batch.content_hash, rows | asides(batch), state, None)
             commit = Commit(**{**vars(commit), "note": note})
-            receipt = receipt_of(
-                self._log.table_id(table.path),
-                table,
-                batch,
-                request,
-                commit,
-                time.monotonic() - started,
-                committed=False,
-            )
         else:
             commit = self._commit(table, batch, request, plan, state)
-            receipt = receipt_of(
-                self._log.table_id(table.path), table, batch, request, commit, time.monotonic() - started
-            )
+        seconds = time.monotonic() - started
+        receipt = receipt_of(state.table_id, table, batch, request, commit, seconds, committed=not plan.empty)
         faultpoint("write.before_receipt")
         stored = receipt.to_json()
         self._metadata.put_if_absent(table.receipt_path(request.batch_key), stored)
