@@ -74,7 +74,8 @@ class Rule:
         columns: The columns it looks at; their values are the samples shown.
         fails: Makes the narwhals expression that is true for a row that breaks the rule.
         hard: No policy lets such a row into a table: engines would disagree on it or refuse it.
-        suspects: A cheaper expression in Polars, true for every row that breaks the rule and hardly another.
+        quick: A cheaper expression, true for every row that breaks the rule and hardly another.
+        quick_in_polars: Likewise, but cheaper in Polars only.
         detail: The whole condition as text, where the name shortens it.
     """
 
@@ -82,7 +83,8 @@ class Rule:
     columns: tuple[str, ...]
     fails: Callable[[], nw.Expr] = field(compare=False, repr=False)
     hard: bool = False
-    suspects: Callable[[], nw.Expr] | None = field(default=None, compare=False, repr=False)
+    quick: Callable[[], nw.Expr] | None = field(default=None, compare=False, repr=False)
+    quick_in_polars: Callable[[], nw.Expr] | None = field(default=None, compare=False, repr=False)
     detail: str = field(default="", repr=False)
 
 
@@ -115,7 +117,8 @@ def built_in_rules(column: ColumnSpec) -> list[Rule]:
     if not column.nullable:
         rules.append(Rule(f"{name} not null", (name,), lambda: nw.col(name).is_null(), hard=True))
     if is_float(column.type):
-        rules.append(Rule(f"{name} finite", (name,), lambda: _not_finite(column), hard=True, suspects=_odd_sum(column)))
+        quick = _odd_sum(column)
+        rules.append(Rule(f"{name} finite", (name,), lambda: _not_finite(column), hard=True, quick_in_polars=quick))
     if column.type == "string":
         rules.append(
             Rule(
@@ -132,7 +135,7 @@ def built_in_rules(column: ColumnSpec) -> list[Rule]:
                 (),
                 lambda: _beyond_calendar(name),
                 hard=True,
-                suspects=lambda: _long_ago_or_to_come(column),
+                quick=lambda: _long_ago_or_to_come(column),
             )
         )
     return rules
