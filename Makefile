@@ -19,7 +19,7 @@ stop: ## stop what `make run` left running
 	@if [ -x $(BIN)/python ]; then $(BIN)/python -m deployments.run --stop; fi
 
 test: setup ## run the tests [ARGS="-k word"]
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 check: venv ## lint, formatting, types and the layers' import rules
 	@$(BIN)/ruff check .
