@@ -130,7 +130,11 @@ def start_session(settings: Settings, *, jvm_options: Sequence[str] | None = Non
     _make_way()
     local = _on_one_machine(settings)
     run = claim_run_folder(settings.home)
-    options = [f"-Xmx{settings.spark_memory}", *(_SMALL_WORK if local and settings.engine != "spark" else ()), *(jvm_options or ())]
+    options = [
+        f"-Xmx{settings.spark_memory}",
+        *(_SMALL_WORK if local and settings.engine != "spark" else ()),
+        *(jvm_options or ()),
+    ]
     start = partial(start_jvm, _configuration(settings, jars, run.path), jars=jars, run=run.path, local=local)
     archive = archive_path(settings.cache_path, jars, java)
     try:
