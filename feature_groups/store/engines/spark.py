@@ -158,8 +158,9 @@ class SparkEngine:
     def append(self, path: str, rows: pl.DataFrame | str, key: str, note: Mapping[str, Any]) -> None:
         """Append rows in one commit marked with the batch key; a repeat makes no commit."""
         with spooled(self._settings.lake_path, rows) as spool, _fenced():
-            source = self._source(self.spark, path, spool, extra="")
-            append_once(self.spark, path, source, key, json.dumps({METADATA_KEY: note}))
+            spark = self.spark  # asked again, it may be another JVM's, where the frame's name means something else
+            source = self._source(spark, path, spool, extra="")
+            append_once(spark, path, source, key, json.dumps({METADATA_KEY: note}))
 
     def merge(self, path: str, rows: pl.DataFrame | str, on: Sequence[str], key: str, note: Mapping[str, Any]) -> None:
         """Insert, update and delete in one commit by the column ``op``; a repeat makes no commit."""
