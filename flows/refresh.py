@@ -16,9 +16,9 @@ from feature_groups.store import FeatureGroup, FeatureStore, connect, stop_sessi
 from feature_groups.store.connect import load_settings
 from feature_groups.store.discovery import discover, pick
 from feature_groups.store.errors import AlluviaError, StepFailed
-from feature_groups.store.materialize import quoted
 from feature_groups.store.settings import EngineChoice
 from feature_groups.store.steps import Decision, Steps
+from feature_groups.store.transforms import quoted
 from tasks.artifacts import Progress, publish_summary
 from tasks.materialize import materialize, skip
 

@@ -39,6 +39,7 @@ def materialize(store: FeatureStore, group: FeatureGroup, decision: Decision, da
             reason=decision.why,
             previous_rows=decision.previous.get("source_rows"),
             anew=decision.anew,
+            starting_point=decision.starting_point,
         )
     except AlluviaError as error:
         if is_bad_data(error):

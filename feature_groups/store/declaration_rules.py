@@ -38,7 +38,7 @@ def check_kinds(group: FeatureGroup) -> None:
 
     listed = {"primary_key": str, "partition_by": str, "cluster_by": str}
     objects: dict[str, type] = {"parents": kinds.FeatureGroup, "aggregations": Aggregation}
-    mapped = {"tags": object, "decimals": object, "derive": object, "foreign_key": kinds.FeatureGroup}
+    mapped = {"tags": object, "decimals": object, "foreign_key": kinds.FeatureGroup}
     for field, kind in {**listed, **objects}.items():
         value = getattr(group, field)
         if isinstance(value, str) and field in listed:
@@ -85,13 +85,14 @@ def check_against_contract(group: FeatureGroup, spec: ContractSpec) -> None:
     _check_key_types(group, spec)
     _check_computed_once(group)
     for aggregation in group.aggregations:
-        _outputs(group, spec, aggregation.outputs, _OUTPUT_TYPES.get(aggregation.function))
+        # With derive, an aggregate may be an intermediate that the contract does not show.
+        outputs = [o for o in aggregation.outputs if group.derive is None or o in spec.by_name]
+        _outputs(group, spec, outputs, _OUTPUT_TYPES.get(aggregation.function))
         if aggregation.function == "last_n":
-            for output in aggregation.outputs:
+            for output in outputs:
                 if not spec.by_name[output].type.startswith("list<"):
                     _refuse(group, f"{output!r} holds the last values, but is no list.", "declare it as list[...].")
         _check_decimals(group, aggregation.column, aggregation.needs_decimals)
-    _outputs(group, spec, group.derive, None)
 
 
 def _refuse(group: FeatureGroup, what: str, next_step: str) -> NoReturn:
@@ -162,7 +163,11 @@ def _check_origin(group: FeatureGroup) -> None:
     made = group.source is not None or bool(group.parents)
     if group.parents and group.transform is None and not group.aggregations:
         _refuse(group, "It has parents but nothing makes rows from them.", "give transform= or aggregations=")
-    for field, value in (("transform", group.transform), ("spark_transform", group.spark_transform)):
+    for field, value in (
+        ("transform", group.transform),
+        ("spark_transform", group.spark_transform),
+        ("derive", group.derive),
+    ):
         if value is not None and not made:
             _refuse(group, f"{field} has nothing to work on.", "give source= or parents=")
         if value is not None and not callable(value):
@@ -171,8 +176,6 @@ def _check_origin(group: FeatureGroup) -> None:
         _refuse(group, "aggregations have no events to run on.", "give source= or parents=")
     if group.aggregations and group.event_time is None:
         _refuse(group, "aggregations need an event time.", "declare event_time")
-    if group.derive and not made:
-        _refuse(group, "derive has nothing to work on.", "give source= or parents=")
     if made and group.contract is None:
         _refuse(group, "It is computed, but has no contract.", "declare contract=, a Pandera class")
     for column, other in group.foreign_key.items():
@@ -232,7 +235,7 @@ def _check_key_types(group: FeatureGroup, spec: ContractSpec) -> None:
 
 
 def _check_computed_once(group: FeatureGroup) -> None:
-    made = [*(output for a in group.aggregations for output in a.outputs), *group.derive]
+    made = [output for a in group.aggregations for output in a.outputs]
     for column in made:
         if made.count(column) > 1:
             _refuse(group, f"{column!r} is computed twice.", "give one of the aggregations a name= of its own")

@@ -13,6 +13,7 @@ from feature_groups.store.contract import ContractSpec
 from feature_groups.store.history import Commit
 from feature_groups.store.statistics import ColumnStatistics
 from feature_groups.store.table import Layout
+from feature_groups.store.window_slices import ChangeLogSpec
 
 Frame = nw.LazyFrame[Any]
 """A lazy frame of any engine."""
@@ -48,6 +49,9 @@ class Engine(Protocol):
 
     def fingerprint(self, frame: Frame, schema: Mapping[str, pl.DataType]) -> int:
         """The content fingerprint of a frame, see `row_hash`."""
+
+    def change_log(self, events: Frame, spec: ChangeLogSpec) -> Frame:
+        """The change log of events, see `change_log`; a key's events must fit one worker."""
 
     def statistics(self, frame: Frame, spec: ContractSpec) -> tuple[int, tuple[ColumnStatistics, ...]]:
         """Rows and the statistics of every column, in one pass."""

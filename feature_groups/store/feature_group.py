@@ -44,7 +44,9 @@ class FeatureGroup:
         transform: Function of lazy narwhals frames (one per parent, or the raw rows) to a lazy frame.
         spark_transform: The same function for Spark frames, where narwhals cannot say it.
         aggregations: Window aggregations over the transformed events.
-        derive: Row-wise narwhals expressions by output column, computed after the aggregations.
+        derive: Function of the aggregated lazy frame to one with further columns: shares, ratios, differences.
+        local: Whether rows of a primary key depend on the first parent's rows of that key only, so that a change
+            there recomputes that key alone; False recomputes everything.
         contract: Pandera class; inferred from the first inserted frame when none is given.
         policy: What happens to bad rows: ``strict`` writes nothing, ``quarantine`` sets them aside and writes
             the others, ``warn`` writes all and reports.
@@ -82,7 +84,8 @@ class FeatureGroup:
     transform: Transform | None = field(default=None, repr=False)
     spark_transform: Transform | None = field(default=None, repr=False)
     aggregations: Sequence[Aggregation] = ()
-    derive: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    derive: Transform | None = field(default=None, repr=False)
+    local: bool = True
     contract: type[pa.DataFrameModel] | None = field(default=None, repr=False)
     policy: Policy = "strict"
     max_rejected: float = 0.1
@@ -176,7 +179,8 @@ def declaration_json(group: FeatureGroup, spec: ContractSpec) -> dict[str, Any]:
         "parents": [p.id for p in group.parents],
         "foreign_key": {c: g.id for c, g in group.foreign_key.items()},
         "aggregations": [a.to_json() for a in group.aggregations],
-        "derive": sorted(group.derive),
+        "derive": group.derive is not None,
+        "local": group.local,
         "policy": group.policy,
         "max_rejected": group.max_rejected,
         "keep": group.keep,

@@ -4,27 +4,29 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import narwhals as nw
 import polars as pl
 
 from feature_groups.store.batch import Rows, conformed
 from feature_groups.store.border import to_polars
 from feature_groups.store.checks import check
 from feature_groups.store.connect import session_started
+from feature_groups.store.derived import derive, made
 from feature_groups.store.engine import Frame
 from feature_groups.store.errors import AlluviaError, ContractViolated, EmptyBatch, InvalidDeclaration, SourceDamaged
 from feature_groups.store.feature_group import FeatureGroup
 from feature_groups.store.receipts import Receipt
-from feature_groups.store.settings import EngineChoice
 from feature_groups.store.source import Source
 from feature_groups.store.spool import spools_cleared
+from feature_groups.store.transforms import is_private, quoted
 
 if TYPE_CHECKING:
     from feature_groups.store.feature_store import FeatureStore
+    from feature_groups.store.stored_group import StoredFeatureGroup
 
 log = logging.getLogger(__name__)
 
@@ -51,11 +53,13 @@ def materialize(
     reason: str = "",
     previous_rows: int | None = None,
     anew: bool = False,
+    starting_point: Mapping[str, Any] | None = None,
 ) -> Materialized:
     """Make a feature group's rows anew and write what changed.
 
-    Rows made from parents replace the whole table. Rows made from a source are added to it; only `anew` removes
-    rows that are no longer made, and only where every delivery is whole (``max_shrink=0``).
+    Rows made from parents replace the whole table, or from a `starting_point` on only what the changes since then
+    touch. Rows made from a source are added to it; only `anew` removes rows that are no longer made, and only where
+    every delivery is whole (``max_shrink=0``).
 
     Args:
         store: The lake.
@@ -65,37 +69,47 @@ def materialize(
         reason: Why, for the history.
         previous_rows: Rows of the delivery before, to notice one that was cut.
         anew: Also remove, in the same commit, rows that are no longer made: for changed code.
+        starting_point: The step record from which an increment may go on; without it everything is made.
 
     Raises:
         SourceMissing, SourceDamaged, EmptyBatch: The delivery cannot be used.
         ContractViolated, SchemaMismatch: Raw or transformed rows break their contract.
         NothingWritten: A parent has no rows.
     """
-    where, private = group.where, _is_private(group)
     with spools_cleared():
-        delivered: int | None = None
         if group.source is not None:
             raw = read_source(store, group.source, data, previous_rows)
-            frames, delivered = [raw.frame], raw.count
+            rows = in_memory(group, made(store.shop.polars, group, [raw.frame]))
             # What a source that may shrink lacks was not unmade by the code.
             anew = anew and group.source.max_shrink == 0
-        elif group.parents and not group.aggregations:
-            frames, anew = _parents(store, group), True
-        else:
+            stored = _announced(store, group, rows)
+            return Materialized(stored.insert(rows, overwrite=anew, batch_key=batch_key, reason=reason), raw.count)
+        if not group.parents:
             raise InvalidDeclaration(
-                where,
-                what="Window aggregations are not computed yet." if group.aggregations else "It is not computed.",
+                group.where,
+                what="It is not computed.",
                 state="was not changed",
                 next_step="insert rows with fg.insert(...).",
             )
-        rows: Any = transformed(group, *frames).to_native()
-        if isinstance(rows, pl.LazyFrame):
-            rows = to_polars(rows, where, private=private)
-        size = f"{rows.height:,} rows" if isinstance(rows, pl.DataFrame) else "rows on Spark"
-        log.info("%s: checking and writing %s%s", group, size, "" if session_started() else "; Spark starts if need be")
-        stored = store.get_or_create_feature_group(group)
-        receipt = stored.insert(rows, overwrite=anew, batch_key=batch_key, reason=reason)
-        return Materialized(receipt, delivered)
+        found = derive(store, group, starting_point or {})
+        log.info("%s: %s", group, found.why)
+        rows = in_memory(group, found.rows)
+        stored, reason = _announced(store, group, rows), f"{reason} ({found.why})" if reason else found.why
+        if found.scope is not None:
+            return Materialized(stored.replace_within(rows, found.scope, batch_key=batch_key, reason=reason), None)
+        return Materialized(stored.insert(rows, overwrite=True, batch_key=batch_key, reason=reason), None)
+
+
+def in_memory(group: FeatureGroup, frame: Frame) -> Any:
+    """Polars rows computed, Spark rows as they are."""
+    rows: Any = frame.to_native()
+    return to_polars(rows, group.where, private=is_private(group)) if isinstance(rows, pl.LazyFrame) else rows
+
+
+def _announced(store: FeatureStore, group: FeatureGroup, rows: Any) -> StoredFeatureGroup:
+    size = f"{rows.height:,} rows" if isinstance(rows, pl.DataFrame) else "rows on Spark"
+    log.info("%s: checking and writing %s%s", group, size, "" if session_started() else "; Spark starts if need be")
+    return store.get_or_create_feature_group(group)
 
 
 def read_source(store: FeatureStore, source: Source, data: Path | None, previous_rows: int | None) -> Rows:
@@ -143,52 +157,3 @@ def _read(source: Source, path: Path, where: str) -> pl.DataFrame | pl.LazyFrame
             state="was not used; the feature groups are as they were",
             next_step="fetch the file again; if it is as it should be, correct the reader.",
         ) from (None if private else error)
-
-
-def _is_private(group: FeatureGroup) -> bool:
-    specs = [g.spec for g in (group, *group.parents)] + ([group.source.spec] if group.source else [])
-    return any(spec.pii for spec in specs if spec is not None)
-
-
-def _parents(store: FeatureStore, group: FeatureGroup) -> list[Frame]:
-    """The parents' newest rows, all on one engine."""
-    tables = [store.get_or_create_feature_group(parent).table for parent in group.parents]
-    chosen = [store.reader.choose(table, store.reader.resolve(table, None), None)[0].name for table in tables]
-    engine: EngineChoice = "spark" if "spark" in chosen else "polars"
-    return [store.reader.read(table, None, engine, ingested=False)[0] for table in tables]
-
-
-def transformed(group: FeatureGroup, *frames: Frame) -> Frame:
-    """The group's transform of frames, Spark's own one where it is declared and the frames are Spark's."""
-    on_spark = frames[0].implementation.is_spark_like()
-    function = group.spark_transform if on_spark and group.spark_transform else group.transform
-    try:
-        made = frames[0] if function is None else function(*frames)
-        if isinstance(made, nw.LazyFrame):
-            return made.with_columns(**group.derive) if group.derive else made
-    except Exception as error:
-        private = _is_private(group)
-        raise InvalidDeclaration(
-            group.where,
-            what=f"Its transform failed: {quoted(error, private=private)}",
-            state="was not changed",
-            next_step=f"correct {_place(function)}.",
-        ) from (None if private else error)
-    raise InvalidDeclaration(
-        group.where,
-        what=f"Its transform returns a {type(made).__name__}, not a lazy narwhals frame.",
-        state="was not changed",
-        next_step=f"return a LazyFrame from {_place(function)}.",
-    )
-
-
-def _place(function: Any) -> str:
-    if function is None:
-        return "derive"
-    return f"{function.__module__}.{getattr(function, '__qualname__', type(function).__qualname__)}"
-
-
-def quoted(error: BaseException, *, private: bool) -> str:
-    """An error in a line; only its kind where the data is personal, since it may quote values."""
-    text = "not quoted, for the data is personal" if private else (str(error).strip().splitlines() or [""])[0][:300]
-    return f"{type(error).__name__}: {text}"

@@ -15,6 +15,9 @@ INGESTED_AT = "ingested_at"
 IS_DELETED = "is_deleted"
 """Reserved column of groups with ``corrections="keep"``: the row says that its key was deleted."""
 
+SINCE = "__since"
+"""Column of a scope: rows of its key at instants after it are made anew."""
+
 RESERVED_COLUMNS = frozenset({INGESTED_AT, IS_DELETED})
 
 RESERVED_WORDS = frozenset(

@@ -29,6 +29,9 @@ class Settings(BaseSettings):
     polars_rows: int = Field(
         default=20_000_000, ge=1, description="Rows up to which `auto` computes with Polars in memory."
     )
+    spark_buckets: int = Field(
+        default=8, ge=1, description="Buckets of keys in which Spark runs the Polars kernels; one must fit a worker."
+    )
     lock_timeout: float = Field(
         default=600.0, gt=0, description="Seconds to wait for another writer of the same table."
     )

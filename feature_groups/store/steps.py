@@ -52,6 +52,7 @@ class Decision:
         inputs: What it will consume, by name: content hash or fingerprint, and version.
         batch_key: Key of the batch it will write; the same for every retry of this decision.
         previous: The newest record, empty before the first run.
+        output: The group's table now: id, version and content; None when there is none.
     """
 
     step: str
@@ -63,6 +64,16 @@ class Decision:
     inputs: Json = field(repr=False)
     batch_key: str
     previous: Json = field(repr=False)
+    output: Json | None = field(default=None, repr=False)
+
+    @property
+    def starting_point(self) -> Json:
+        """The newest record where only its inputs moved since, so that an increment can start there; else empty."""
+        was, now = self.previous, self.output
+        if not was or now is None or was["fingerprint"] != self.fingerprint:
+            return {}
+        same = all(was["output"][name] == now[name] for name in ("table_id", "content"))
+        return was if same else {}
 
     @property
     def why(self) -> str:
@@ -104,6 +115,7 @@ class Steps:
             inputs=inputs,
             batch_key=f"{group.id}-{key[:40]}",
             previous=previous,
+            output=output,
         )
 
     def record(self, group: FeatureGroup, decision: Decision, receipt: Receipt, *, source_rows: int | None) -> int:
@@ -134,14 +146,13 @@ class Steps:
         return self._store.metadata.entries(_log(group))
 
     def _parts(self, group: FeatureGroup) -> dict[str, Any]:
-        roots: list[object] = [group.transform, group.spark_transform, group.contract]
+        roots: list[object] = [group.transform, group.spark_transform, group.derive, group.contract]
         assert group.spec is not None  # whatever is computed declares a contract
         contracts = _contract(group.id, group.spec)
         if group.source is not None:
             roots += [group.source.reader, group.source.contract]
             contracts |= _contract(group.source.name, group.source.spec)
         declared = {k: v for k, v in declaration_json(group, group.spec).items() if k not in _NO_EFFECT}
-        declared["derive"] = {name: repr(expression) for name, expression in group.derive.items()}
         package = (group.transform or group.contract).__module__.partition(".")[0]
         code = closure(roots, package=package)
         for model in (group.contract, group.source and group.source.contract):

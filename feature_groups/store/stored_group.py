@@ -90,6 +90,21 @@ class StoredFeatureGroup:
             BatchUnreadable, IdempotencyConflict, TableBusy, WriteFailed: Nothing was written.
         """
         key = check_batch_key(batch_key, self.declaration.where) if batch_key is not None else new_batch_key()
+        return self._write(data, Request("overwrite" if overwrite else "insert", key, reason), allow_empty=allow_empty)
+
+    def replace_within(self, data: object, scope: Frame, *, batch_key: str, reason: str = "") -> Receipt:
+        """Replace the rows inside a scope by `data`, in one commit: what an increment of a derived group writes.
+
+        Args:
+            data: The rows inside the scope as they should be; may be empty.
+            scope: Primary key and, unless the group is static, `SINCE` (µs, UTC): the rows of a key at instants
+                after it. On the engine of `data`.
+            batch_key: As in `insert`.
+            reason: As in `insert`.
+        """
+        return self._write(data, Request("overwrite", batch_key, reason), allow_empty=True, scope=scope)
+
+    def _write(self, data: object, request: Request, *, allow_empty: bool, scope: Frame | None = None) -> Receipt:
         self._refuse_without_checks()
         spec = self._spec
         if spec is None:
@@ -101,9 +116,7 @@ class StoredFeatureGroup:
             batch = checked(rows, table, self._foreign_keys(rows))
             if self._spec is None:
                 table = self._declare(spec)
-            receipt = self._store.writer.upsert(
-                table, batch, Request("overwrite" if overwrite else "insert", key, reason)
-            )
+            receipt = self._store.writer.upsert(table, batch, request, scope)
         log.info("%s", receipt)
         return receipt
 

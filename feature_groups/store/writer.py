@@ -30,7 +30,7 @@ from feature_groups.store.faults import faultpoint
 from feature_groups.store.history import Commit, TableState
 from feature_groups.store.lock import table_lock
 from feature_groups.store.metadata import Metadata
-from feature_groups.store.names import INGESTED_AT, IS_DELETED
+from feature_groups.store.names import INGESTED_AT, IS_DELETED, SINCE
 from feature_groups.store.plan import Plan, plan_delete, plan_upsert
 from feature_groups.store.quarantine import release, set_aside
 from feature_groups.store.receipts import Receipt
@@ -67,8 +67,10 @@ class Writer:
         self._shop, self._lock_timeout = shop, lock_timeout
         self.states = TableStates(log, shop)
 
-    def upsert(self, table: Table, batch: Batch, request: Request) -> Receipt:
+    def upsert(self, table: Table, batch: Batch, request: Request, scope: Frame | None = None) -> Receipt:
         """Insert, or with the operation ``overwrite`` replace, the batch in one commit.
+
+        With a `scope` (primary key; `SINCE`: rows of the key after that instant) only rows inside are replaced.
 
         Raises:
             IdempotencyConflict: The key was used for other content.
@@ -88,7 +90,7 @@ class Writer:
             plan = plan_upsert(
                 batch.rows.engine,
                 batch.rows.frame,
-                self._current(table, state, batch, request) if state.rows else None,
+                self._current(table, state, batch, request, scope) if state.rows else None,
                 table,
                 batch_fingerprint=batch.fingerprint,
                 count=batch.rows.count,
@@ -155,11 +157,15 @@ class Writer:
         refuse_other_columns(table, self._columns(table.path, version))
         return self.states.at(table)
 
-    def _current(self, table: Table, state: TableState, batch: Batch, request: Request) -> Frame:
+    def _current(self, table: Table, state: TableState, batch: Batch, request: Request, scope: Frame | None) -> Frame:
         """The visible rows, for an insert without those whose event time lies outside the batch's."""
         stored = batch.rows.engine.table(table.path, state.version)
         seen = visible(stored, table.key, table.spec.names)
         column = table.group.event_time
+        if scope is not None:
+            inside = seen.join(scope, on=list(table.group.primary_key), how="inner")
+            after = inside if column is None else inside.filter(nw.col(column) > nw.col(SINCE))
+            return after.select(*table.spec.names)
         if request.operation == "overwrite" or column is None or batch.rows.engine.name != "polars":
             return seen
         times = nw.col(column)

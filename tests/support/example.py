@@ -11,8 +11,8 @@ import polars as pl
 
 from feature_groups.store import FeatureGroup, FeatureStore
 from feature_groups.store.batch import Batch, checked, conformed
-from feature_groups.store.materialize import transformed
 from feature_groups.store.table import Table
+from feature_groups.store.transforms import transformed
 
 
 def made(group: FeatureGroup, raw: pl.DataFrame, store: FeatureStore, engine: str = "polars") -> pl.DataFrame:

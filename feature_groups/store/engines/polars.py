@@ -10,10 +10,12 @@ from typing import Any, cast
 import narwhals as nw
 import polars as pl
 
+from feature_groups.store.change_log import change_log
 from feature_groups.store.contract import ContractSpec
 from feature_groups.store.engine import Frame
 from feature_groups.store.row_hash import fingerprint
 from feature_groups.store.statistics import QUANTILES, TOP, ColumnStatistics
+from feature_groups.store.window_slices import ChangeLogSpec
 
 TIMESTAMP = pl.Datetime("us", "UTC")
 _SPOOL_FILE = "part-0.parquet"
@@ -68,6 +70,10 @@ class PolarsEngine:
     def fingerprint(self, frame: Frame, schema: Mapping[str, pl.DataType]) -> int:
         """The content fingerprint of a frame."""
         return fingerprint(collected(frame, list(schema)), schema)
+
+    def change_log(self, events: Frame, spec: ChangeLogSpec) -> Frame:
+        """The change log of events, in memory."""
+        return nw.from_native(change_log(self.collect(events), spec).lazy())
 
     def statistics(self, frame: Frame, spec: ContractSpec) -> tuple[int, tuple[ColumnStatistics, ...]]:
         """Rows and exact statistics of every column: one sort a column gives all of a number's figures."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 import narwhals as nw
 import polars as pl
 
+from feature_groups.store.column_types import spark_type, type_name
 from feature_groups.store.contract import ContractSpec
 from feature_groups.store.engine import Frame
 from feature_groups.store.engines import session
@@ -22,6 +23,7 @@ from feature_groups.store.settings import Settings
 from feature_groups.store.spool import spooled
 from feature_groups.store.statistics import ColumnStatistics
 from feature_groups.store.table import Layout
+from feature_groups.store.window_slices import ChangeLogSpec
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 _WRITE = "spark.databricks.delta.write."
 _USER_METADATA = "spark.databricks.delta.commitInfo.userMetadata"
 _RETENTION = "interval 3650 days"
+_BUCKET = "__bucket"
 
 
 class SparkEngine:
@@ -119,6 +122,24 @@ class SparkEngine:
         native = cast("DataFrame", frame.select(*schema).to_native())
         sums = native.mapInArrow(partial, "hash string").collect()
         return sum(int(r["hash"]) for r in sums) % MODULUS
+
+    def change_log(self, events: Frame, spec: ChangeLogSpec) -> Frame:
+        """The change log of events: the Polars kernel on buckets of whole keys."""
+        from pyspark.sql import functions as F  # noqa: N812
+
+        native = cast("DataFrame", events.to_native())
+        schema = dict(self.collect(events.head(0)).schema)
+        made = spec.schema(schema)
+        ddl = ", ".join(f"{name} {spark_type(type_name(dtype))}" for name, dtype in made.items())
+
+        def bucket(table: pa.Table) -> pa.Table:
+            from feature_groups.store.change_log import change_log
+
+            rows = cast("pl.DataFrame", pl.from_arrow(table)).drop(_BUCKET).cast(schema)  # type: ignore[arg-type]
+            return arrow_table(change_log(rows, spec))
+
+        bucketed = native.withColumn(_BUCKET, F.pmod(F.hash(*spec.key), F.lit(self._settings.spark_buckets)))
+        return nw.from_native(bucketed.groupBy(_BUCKET).applyInArrow(bucket, ddl))
 
     def statistics(self, frame: Frame, spec: ContractSpec) -> tuple[int, tuple[ColumnStatistics, ...]]:
         """Rows and statistics of every column in one aggregation; distinct counts and quantiles are estimates."""
@@ -216,6 +237,26 @@ class SparkEngine:
             name, kind = extra.split()
             wanted = wanted.add(name, _spark_type(kind))
         return spark.read.schema(wanted).parquet(spool)
+
+
+def arrow_table(frame: pl.DataFrame) -> pa.Table:
+    """The frame as Spark takes it: Polars' large lists and strings are refused by `applyInArrow`."""
+    import pyarrow as pa
+
+    table = frame.to_arrow()
+    return table.cast(pa.schema([pa.field(f.name, _plain_arrow(f.type)) for f in table.schema]))
+
+
+def _plain_arrow(kind: pa.DataType) -> pa.DataType:
+    import pyarrow as pa
+
+    if pa.types.is_large_list(kind):
+        return pa.list_(_plain_arrow(kind.value_type))
+    if pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
+        return pa.string()
+    if pa.types.is_large_binary(kind) or pa.types.is_binary_view(kind):
+        return pa.binary()
+    return kind
 
 
 @contextlib.contextmanager

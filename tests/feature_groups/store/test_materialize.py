@@ -9,7 +9,7 @@ import pandera.polars as pa
 import polars as pl
 import pytest
 
-from feature_groups.store import Aggregation, FeatureGroup, FeatureStore, Source, UtcDatetime
+from feature_groups.store import FeatureGroup, FeatureStore, Source, UtcDatetime
 from feature_groups.store.errors import (
     AlluviaError,
     BatchUnreadable,
@@ -125,20 +125,6 @@ def test_what_is_not_computed_says_how_its_rows_come(data: Path, light_store: Fe
         run(light_store, inserted, data)
     assert "fg.insert" in caught.value.next_step
 
-    counted = FeatureGroup(
-        name="counts",
-        version=1,
-        description="Counts.",
-        primary_key=["thing"],
-        event_time="at",
-        parents=[things()],
-        transform=lambda rows: rows,
-        aggregations=[Aggregation("count")],
-        contract=Event,
-    )
-    with pytest.raises(InvalidDeclaration, match="Window aggregations are not computed yet"):
-        run(light_store, counted, data)
-
 
 def test_rows_made_from_parents_follow_them_and_what_they_no_longer_make_goes(
     data: Path, light_store: FeatureStore
@@ -152,7 +138,7 @@ def test_rows_made_from_parents_follow_them_and_what_they_no_longer_make_goes(
         static=True,
         parents=[parent],
         transform=lambda rows: rows.select("thing", "name"),
-        derive={"name": nw.col("name").str.to_uppercase()},
+        derive=lambda rows: rows.with_columns(nw.col("name").str.to_uppercase()),
         contract=Row,
     )
     with pytest.raises(NothingWritten):

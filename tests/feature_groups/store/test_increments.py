@@ -1,0 +1,211 @@
+"""Derived groups kept up to date by increments equal those rebuilt from all rows, on every engine."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import narwhals as nw
+import pandera.polars as pa
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
+
+from feature_groups.store import (
+    Aggregation,
+    FeatureGroup,
+    FeatureStore,
+    Receipt,
+    Settings,
+    UtcDatetime,
+    connect,
+)
+from feature_groups.store.materialize import materialize
+from feature_groups.store.steps import Steps
+
+START = datetime(2020, 1, 1, tzinfo=UTC)
+DAY = timedelta(days=1)
+
+
+class Event(pa.DataFrameModel):
+    """One row per key and instant."""
+
+    key: int
+    at: UtcDatetime
+    value: int
+
+
+class Sums(pa.DataFrameModel):
+    """One row per key and instant of change."""
+
+    key: int
+    at: UtcDatetime
+    count_1d: int
+    value_sum_all: int
+    share: float
+
+
+def shares(rows: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+    return rows.with_columns((nw.col("count_1d") / nw.col("count_all")).alias("share"))
+
+
+EVENTS = FeatureGroup(
+    name="events",
+    version=1,
+    description="Events of keys.",
+    primary_key=["key"],
+    event_time="at",
+    contract=Event,
+)
+SUMS = FeatureGroup(
+    name="sums",
+    version=1,
+    description="Sums of events.",
+    primary_key=["key"],
+    event_time="at",
+    parents=[EVENTS],
+    aggregations=[Aggregation("count", windows=[DAY, None]), Aggregation("sum", "value")],
+    derive=shares,
+    contract=Sums,
+)
+
+
+def events(*rows: tuple[int, int, int]) -> pl.DataFrame:
+    """Events as (key, hour, value)."""
+    made = [(key, START + timedelta(hours=hour), value) for key, hour, value in rows]
+    return pl.DataFrame(made, schema=EVENTS.spec.polars_schema if EVENTS.spec else None, orient="row")
+
+
+def refreshed(store: FeatureStore, *, record: bool = True) -> Receipt:
+    """Bring SUMS up to date as the refresh flow does."""
+    steps = Steps(store)
+    decision = steps.decide(SUMS, None)
+    made = materialize(
+        store,
+        SUMS,
+        data=None,
+        batch_key=decision.batch_key,
+        reason=decision.why,
+        anew=decision.anew,
+        starting_point=decision.starting_point,
+    )
+    if record:
+        steps.record(SUMS, decision, made.receipt, source_rows=None)
+    return made.receipt
+
+
+def rows_of(store: FeatureStore) -> pl.DataFrame:
+    found = store.get_or_create_feature_group(SUMS).read(engine="polars").collect()
+    return found.sort("key", "at")
+
+
+def rebuilt(store: FeatureStore, lake: Path) -> pl.DataFrame:
+    """SUMS of the same events in a lake of its own, made at once."""
+    other = connect(lake, settings=Settings(engine="polars"))
+    stored = store.get_or_create_feature_group(EVENTS).read(engine="polars").collect()
+    other.get_or_create_feature_group(EVENTS).insert(stored)
+    refreshed(other)
+    return rows_of(other)
+
+
+def why(store: FeatureStore) -> str:
+    return str(store.get_or_create_feature_group(SUMS).history()[0].why)
+
+
+CHANGES: dict[str, Callable[[Any], Any]] = {
+    "new events": lambda fg: fg.insert(events((1, 90, 4), (5, 3, 2))),
+    "a late event": lambda fg: fg.insert(events((1, 5, 7))),
+    "a corrected event": lambda fg: fg.insert(events((2, 30, 9))),
+    "a deleted event": lambda fg: fg.delete_rows(events((1, 10, 0)).select("key", "at")),
+    "a key that is gone": lambda fg: fg.delete_rows([{"key": 2}]),
+}
+
+
+def test_every_kind_of_change_is_an_increment_that_equals_a_rebuild(store: FeatureStore, tmp_path: Path) -> None:
+    fg = store.get_or_create_feature_group(EVENTS)
+    fg.insert(events((1, 0, 1), (1, 10, 2), (2, 0, 3), (2, 30, 4), (3, 0, 5)))
+    assert refreshed(store).inserted > 0
+    assert "full: first run" in why(store)
+    for number, (kind, change) in enumerate(CHANGES.items()):
+        change(fg)
+        before = rows_of(store)
+        receipt = refreshed(store)
+        assert f"increment since events_v1 v{number + 1}" in why(store), kind
+        assert_frame_equal(rows_of(store), rebuilt(store, tmp_path / f"again{number}"))
+        assert receipt.received < before.height + 4, kind
+        third = rows_of(store).filter(pl.col("key") == 3)
+        assert_frame_equal(third, before.filter(pl.col("key") == 3))
+
+
+def test_a_rebuild_follows_a_crash_between_commit_and_record(light_store: FeatureStore, tmp_path: Path) -> None:
+    fg = light_store.get_or_create_feature_group(EVENTS)
+    fg.insert(events((1, 0, 1), (2, 0, 3)))
+    refreshed(light_store)
+    fg.insert(events((1, 3, 2)))
+    committed = refreshed(light_store, record=False)
+    fg.insert(events((2, 3, 2)))
+    receipt = refreshed(light_store)
+
+    assert receipt.version == committed.version + 1
+    assert "its table was changed from v1 to v2" in why(light_store)
+    assert "full" in why(light_store)
+    assert_frame_equal(rows_of(light_store), rebuilt(light_store, tmp_path / "again"))
+    assert Steps(light_store).decide(SUMS, None).run is False
+
+
+def test_a_rebuild_that_says_so_follows_when_the_changes_cannot_be_read(
+    light_store: FeatureStore, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    fg = light_store.get_or_create_feature_group(EVENTS)
+    fg.insert(events((1, 0, 1), (1, 5, 2), (2, 0, 3)))
+    refreshed(light_store)
+    fg.insert(events((1, 5, 9)))
+    feed = Path(fg.table.path) / "_change_data"
+    assert feed.is_dir()
+    shutil.rmtree(feed)
+    with caplog.at_level(logging.INFO):
+        refreshed(light_store)
+
+    assert "full: the change feed of events_v1 is gone" in why(light_store)
+    assert "full: the change feed of events_v1 is gone" in caplog.text
+    assert_frame_equal(rows_of(light_store), rebuilt(light_store, tmp_path / "again"))
+
+
+def test_a_table_made_anew_is_followed_by_a_rebuild(light_store: FeatureStore, tmp_path: Path) -> None:
+    fg = light_store.get_or_create_feature_group(EVENTS)
+    fg.insert(events((1, 0, 1)))
+    refreshed(light_store)
+    shutil.rmtree(fg.table.path)
+    fg.insert(events((1, 2, 1), (3, 2, 1)))
+    refreshed(light_store)
+
+    assert "events_v1 is another table than before" in why(light_store)
+    assert_frame_equal(rows_of(light_store), rebuilt(light_store, tmp_path / "again"))
+
+
+ROW = st.tuples(st.integers(1, 3), st.integers(0, 60), st.integers(1, 5))
+BATCH = st.lists(ROW, max_size=5, unique_by=lambda row: row[:2])
+
+
+@pytest.mark.slow
+@settings(max_examples=12, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(st.lists(BATCH, min_size=2, max_size=5))
+def test_any_history_of_batches_equals_a_rebuild(
+    tmp_path_factory: pytest.TempPathFactory, batches: list[list[tuple[int, int, int]]]
+) -> None:
+    folder = tmp_path_factory.mktemp("histories")
+    store = connect(folder / "lake", settings=Settings(engine="polars"))
+    fg = store.get_or_create_feature_group(EVENTS)
+    fg.insert(events((1, 0, 1)))
+    refreshed(store)
+    for rows in batches:
+        fg.insert(events(*rows), allow_empty=True)
+        if Steps(store).decide(SUMS, None).run:
+            refreshed(store)
+    assert_frame_equal(rows_of(store), rebuilt(store, folder / "again"))
