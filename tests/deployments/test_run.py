@@ -125,7 +125,8 @@ def test_ctrl_c_ends_in_one_line_and_leaves_no_jvm(interrupted: tuple[int, str, 
 def test_the_next_run_goes_on_where_the_first_was_stopped(completed: subprocess.CompletedProcess[str]) -> None:
     assert completed.returncode == 0, completed.stderr
     rows = table(completed.stdout)
-    assert list(rows) == ["movies_v1", "users_v1", "age_labels_v1", "ratings_v1"]
+    derived = ["movie_stats_v1", "user_activity_v1", "user_history_v1"]
+    assert list(rows) == ["movies_v1", "users_v1", "age_labels_v1", "ratings_v1", *derived]
     assert rows["movies_v1"][-1].startswith("skipped: unchanged since ")
     assert rows["ratings_v1"][:5] == ["1", "2,000", "2,000", "0", "0"]
     assert rows["ratings_v1"][-1] == "run: first run"

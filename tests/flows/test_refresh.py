@@ -10,6 +10,7 @@ import pytest
 from prefect.client.orchestration import SyncPrefectClient
 
 from deployments.run import main
+from feature_groups import ratings
 from feature_groups.sources.generator import generate
 from feature_groups.sources.generator_deliveries import deliver
 from feature_groups.sources.movielens_files import read_users, write_users
@@ -23,8 +24,12 @@ from refreshing import Place, Run
 from tasks.events import FeatureGroupCommitted
 
 PROJECT = Path(__file__).parents[2]
-EVENTS, ORDER = 2_000, ["movies_v1", "users_v1", "age_labels_v1", "ratings_v1"]
-"""Few rows; the groups in the order in which a refresh takes them."""
+EVENTS = 2_000
+SOURCES = ["movies_v1", "users_v1", "age_labels_v1"]
+DERIVED = ["movie_stats_v1", "user_activity_v1", "user_history_v1"]
+"""The groups that are made from ratings."""
+ORDER = [*SOURCES, "ratings_v1", *DERIVED]
+"""The groups in the order in which a refresh takes them."""
 
 pytestmark = pytest.mark.usefixtures("client")
 
@@ -79,10 +84,7 @@ def test_the_dashboard_shows_each_step_by_name(first: tuple[Place, Run]) -> None
     _, run = first
 
     assert {name: task.state_name for name, task in run.tasks().items()} == {
-        "materialize movies.v1": "Completed",
-        "materialize users.v1": "Completed",
-        "materialize age_labels.v1": "Completed",
-        "materialize ratings.v1": "Completed",
+        f"materialize {group.replace('_v', '.v')}": "Completed" for group in ORDER
     }
     assert run.client.read_flow_run(run.flow_run).name == "refresh everything"
 
@@ -134,7 +136,7 @@ def test_the_second_run_does_nothing_and_says_why(place: Place, monkeypatch: pyt
     monkeypatch.setattr("feature_groups.store.engines.session.spark_session", refuse)
     run = place.refresh()
 
-    assert list(run.outcomes().values()) == ["skipped"] * 4
+    assert list(run.outcomes().values()) == ["skipped"] * len(ORDER)
     assert {done.why[:16] for done in run.done.values()} == {"unchanged since "}
     assert {done.rows for done in run.done.values()} >= {EVENTS}
     assert {name: task.state_name for name, task in run.tasks().items()} == {
@@ -154,7 +156,8 @@ def test_a_later_delivery_changes_only_what_it_changes(
     deliver_anew(place, kind, rows=50)
     run = place.refresh()
 
-    assert run.outcomes() == dict.fromkeys(ORDER[:3], "skipped") | {"ratings_v1": "run"}
+    after = "run" if new or changed else "skipped"
+    assert run.outcomes() == dict.fromkeys(SOURCES, "skipped") | {"ratings_v1": "run"} | dict.fromkeys(DERIVED, after)
     done = run.done["ratings_v1"]
     assert (done.rows, done.new, done.changed, done.rejected) == (rows, new, changed, 0)
     assert done.why == "ratings.dat changed"
@@ -174,14 +177,15 @@ def test_a_bad_delivery_changes_nothing_and_is_tried_once(kind: str, code: str, 
     deliver_anew(place, kind)
     run = place.refresh()
 
-    assert run.outcomes() == dict.fromkeys(ORDER[:3], "skipped") | {"ratings_v1": "failed"}
+    expected = dict.fromkeys(SOURCES, "skipped") | {"ratings_v1": "failed"} | dict.fromkeys(DERIVED, "blocked")
+    assert run.outcomes() == expected
     assert place.versions() == dict.fromkeys(ORDER, 1)
     failed = run.tasks()["materialize ratings.v1"]
     assert (failed.state_name, failed.run_count) == ("Failed", 1)
     assert code in run.done["ratings_v1"].why
     assert said in run.done["ratings_v1"].error
     assert code in str(run.artifacts()["contract-ratings-v1"].description)
-    refused = Steps(connect(place.lake)).decide(discover("feature_groups")[-1], place.data).batch_key
+    refused = Steps(connect(place.lake)).decide(ratings.v1, place.data).batch_key
     (told,) = events(run.client, "ratings_v1", batch_key=refused)
     assert (told["event"], told["payload"]["code"]) == ("contract.failed", code)
 
@@ -194,7 +198,8 @@ def test_a_failed_step_names_what_it_worked_on_and_a_command_that_replays_it(
     deliver_anew(place, "unknown_films")
     run = place.refresh()
 
-    assert run.outcomes() == dict.fromkeys(ORDER, "skipped") | {"movies_v1": "run", "ratings_v1": "failed"}
+    expected = dict.fromkeys(ORDER, "skipped") | {"movies_v1": "run", "ratings_v1": "failed"}
+    assert run.outcomes() == expected | dict.fromkeys(DERIVED, "blocked")
     assert run.error is not None
     text = str(run.error)
     assert "step ratings_v1 failed" in text
@@ -232,7 +237,7 @@ def test_what_needs_a_failed_step_is_blocked_and_the_rest_runs(place: Place) -> 
         "movies_v1": "run",
         "users_v1": "failed",
         "age_labels_v1": "blocked",
-        "ratings_v1": "blocked",
+        **dict.fromkeys(["ratings_v1", *DERIVED], "blocked"),
     }
     assert run.done["ratings_v1"].why == "waits for users_v1"
     assert place.versions() == dict.fromkeys(ORDER, 1) | {"movies_v1": 2}
@@ -253,7 +258,7 @@ def test_a_lost_connection_is_tried_again_and_commits_once(
     assert run.tasks()["materialize ratings.v1"].run_count == 2
     history = connect(place.lake).get_feature_group("ratings", 1).history()
     assert [commit.inserted for commit in history] == [5, EVENTS, 0]
-    output = Steps(connect(place.lake)).records(discover("feature_groups")[-1])[-1]["output"]
+    output = Steps(connect(place.lake)).records(ratings.v1)[-1]["output"]
     assert len(events(run.client, "ratings_v1", table_id=output["table_id"], version=2)) == 1
 
 

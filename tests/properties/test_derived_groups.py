@@ -1,0 +1,92 @@
+"""What holds for every derived group anybody declares: no look into the future, and increments equal rebuilds."""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import timedelta
+
+import narwhals as nw
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from feature_groups import ratings, user_history
+from feature_groups.store import FeatureGroup
+from feature_groups.store.derived import made
+from feature_groups.store.discovery import discover
+from feature_groups.store.engines.polars import PolarsEngine
+from rows_from_contracts import START, rows_of
+
+ENGINE = PolarsEngine()
+DERIVED = [g for g in discover("feature_groups") if g.parents]
+TICK = timedelta(microseconds=1)
+SLOW = [HealthCheck.data_too_large, HealthCheck.too_slow]
+quick = settings(max_examples=25, deadline=None, derandomize=True, database=None, suppress_health_check=SLOW)
+
+
+def compute(group: FeatureGroup, parents: list[pl.DataFrame]) -> pl.DataFrame:
+    rows = ENGINE.collect(made(ENGINE, group, [nw.from_native(p.lazy()) for p in parents]))
+    return rows.sort(list(group.key))
+
+
+def parents_of(group: FeatureGroup, data: st.DataObject) -> list[pl.DataFrame]:
+    return [data.draw(rows_of(p)) for p in group.parents]
+
+
+def before(group: FeatureGroup, rows: pl.DataFrame, instant: object) -> pl.DataFrame:
+    return rows if group.event_time is None else rows.filter(pl.col(group.event_time) < instant)
+
+
+def leaks(group: FeatureGroup, parents: list[pl.DataFrame], instant: object) -> bool:
+    """Whether rows at or before the instant change when rows of the parents at or after it are taken away."""
+    known = [before(p, rows, instant) for p, rows in zip(group.parents, parents, strict=True)]
+    assert group.event_time is not None
+    past = pl.col(group.event_time) <= instant
+    return not compute(group, parents).filter(past).equals(compute(group, known).filter(past))
+
+
+@pytest.mark.parametrize("group", DERIVED, ids=str)
+@quick
+@given(data=st.data(), seconds=st.integers(0, 40 * 86_400))
+def test_what_was_known_at_an_instant_never_changes_by_what_comes_later(
+    group: FeatureGroup, data: st.DataObject, seconds: int
+) -> None:
+    assert not leaks(group, parents_of(group, data), START + timedelta(seconds=seconds))
+
+
+def test_a_planted_leak_is_found() -> None:
+    def peeks(rated: nw.LazyFrame) -> nw.LazyFrame:
+        known_at = nw.col("rated_at").alias("known_at")
+        total = nw.col("rating").sum().over("user_id").alias("rating")
+        return rated.select("user_id", known_at, "source_row_id", "movie_id", total, nw.lit(0).alias("gap"))
+
+    peeking = dataclasses.replace(user_history.v1, transform=peeks)
+    schema = ratings.v1.spec.polars_schema  # type: ignore[union-attr]
+    rows = pl.DataFrame([(1, 1, START, 3, 0), (1, 2, START + TICK * 10, 4, 1)], schema=schema, orient="row")
+
+    assert leaks(peeking, [rows], START + TICK * 5)
+    assert not leaks(user_history.v1, [rows], START + TICK * 5)
+
+
+@pytest.mark.parametrize("group", [g for g in DERIVED if g.local], ids=str)
+@quick
+@given(data=st.data())
+def test_recomputing_the_touched_keys_after_their_earliest_change_equals_a_rebuild(
+    group: FeatureGroup, data: st.DataObject
+) -> None:
+    first, *rest = group.parents
+    was, now = data.draw(rows_of(first)), data.draw(rows_of(first))
+    others = [data.draw(rows_of(p)) for p in rest]
+    key, time = list(group.primary_key), group.event_time
+    assert time is not None
+    assert first.event_time is not None
+    changed = pl.concat([was.join(now, on=was.columns, how="anti"), now.join(was, on=was.columns, how="anti")])
+    scope = changed.group_by(key).agg(pl.col(first.event_time).min().alias("since"))
+
+    touched = compute(group, [now.join(scope, on=key, how="semi"), *others]).join(scope, on=key)
+    anew = touched.filter(pl.col(time) > pl.col("since")).drop("since")
+    old = compute(group, [was, *others])
+    kept = old.join(scope, on=key, how="left").filter(pl.col("since").is_null() | (pl.col(time) <= pl.col("since")))
+
+    assert pl.concat([kept.drop("since"), anew]).sort(list(group.key)).equals(compute(group, [now, *others]))
