@@ -27,7 +27,7 @@ def gate(tmp_path: Path) -> StoredFeatureGroup:
 
     number = itertools.count()
     shop = Workshop(PolarsEngine(), no_spark, "polars", 1, lambda: tmp_path / f"spool-{next(number)}")
-    writer = SimpleNamespace(upsert=lambda table, batch, request: batch)
+    writer = SimpleNamespace(upsert=lambda table, batch, request, scope: batch)
     store = SimpleNamespace(shop=shop, writer=writer, lake=tmp_path)
     return StoredFeatureGroup(store, GROUP, GROUP.spec)  # type: ignore[arg-type]
 
