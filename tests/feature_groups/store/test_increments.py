@@ -26,6 +26,7 @@ from feature_groups.store import (
     UtcDatetime,
     connect,
 )
+from feature_groups.store.derived import made
 from feature_groups.store.materialize import materialize
 from feature_groups.store.steps import Steps
 
@@ -78,15 +79,15 @@ SUMS = FeatureGroup(
 
 def events(*rows: tuple[int, int, int]) -> pl.DataFrame:
     """Events as (key, hour, value)."""
-    made = [(key, START + timedelta(hours=hour), value) for key, hour, value in rows]
-    return pl.DataFrame(made, schema=EVENTS.spec.polars_schema if EVENTS.spec else None, orient="row")
+    timed = [(key, START + timedelta(hours=hour), value) for key, hour, value in rows]
+    return pl.DataFrame(timed, schema=EVENTS.spec.polars_schema if EVENTS.spec else None, orient="row")
 
 
 def refreshed(store: FeatureStore, *, record: bool = True) -> Receipt:
     """Bring SUMS up to date as the refresh flow does."""
     steps = Steps(store)
     decision = steps.decide(SUMS, None)
-    made = materialize(
+    done = materialize(
         store,
         SUMS,
         data=None,
@@ -96,8 +97,8 @@ def refreshed(store: FeatureStore, *, record: bool = True) -> Receipt:
         starting_point=decision.starting_point,
     )
     if record:
-        steps.record(SUMS, decision, made.receipt, source_rows=None)
-    return made.receipt
+        steps.record(SUMS, decision, done.receipt, source_rows=None)
+    return done.receipt
 
 
 def rows_of(store: FeatureStore) -> pl.DataFrame:
@@ -105,13 +106,11 @@ def rows_of(store: FeatureStore) -> pl.DataFrame:
     return found.sort("key", "at")
 
 
-def rebuilt(store: FeatureStore, lake: Path) -> pl.DataFrame:
-    """SUMS of the same events in a lake of its own, made at once."""
-    other = connect(lake, settings=Settings(engine="polars"))
-    stored = store.get_or_create_feature_group(EVENTS).read(engine="polars").collect()
-    other.get_or_create_feature_group(EVENTS).insert(stored)
-    refreshed(other)
-    return rows_of(other)
+def rebuilt(store: FeatureStore) -> pl.DataFrame:
+    """SUMS made at once of the events there are."""
+    stored = store.get_or_create_feature_group(EVENTS).read(engine="polars")
+    engine = store.shop.polars
+    return engine.collect(made(engine, SUMS, [nw.from_native(stored)])).sort("key", "at")
 
 
 def why(store: FeatureStore) -> str:
@@ -127,7 +126,7 @@ CHANGES: dict[str, Callable[[Any], Any]] = {
 }
 
 
-def test_every_kind_of_change_is_an_increment_that_equals_a_rebuild(store: FeatureStore, tmp_path: Path) -> None:
+def test_every_kind_of_change_is_an_increment_that_equals_a_rebuild(store: FeatureStore) -> None:
     fg = store.get_or_create_feature_group(EVENTS)
     fg.insert(events((1, 0, 1), (1, 10, 2), (2, 0, 3), (2, 30, 4), (3, 0, 5)))
     assert refreshed(store).inserted > 0
@@ -137,13 +136,13 @@ def test_every_kind_of_change_is_an_increment_that_equals_a_rebuild(store: Featu
         before = rows_of(store)
         receipt = refreshed(store)
         assert f"increment since events_v1 v{number + 1}" in why(store), kind
-        assert_frame_equal(rows_of(store), rebuilt(store, tmp_path / f"again{number}"))
+        assert_frame_equal(rows_of(store), rebuilt(store))
         assert receipt.received < before.height + 4, kind
         third = rows_of(store).filter(pl.col("key") == 3)
         assert_frame_equal(third, before.filter(pl.col("key") == 3))
 
 
-def test_a_rebuild_follows_a_crash_between_commit_and_record(light_store: FeatureStore, tmp_path: Path) -> None:
+def test_a_rebuild_follows_a_crash_between_commit_and_record(light_store: FeatureStore) -> None:
     fg = light_store.get_or_create_feature_group(EVENTS)
     fg.insert(events((1, 0, 1), (2, 0, 3)))
     refreshed(light_store)
@@ -155,12 +154,12 @@ def test_a_rebuild_follows_a_crash_between_commit_and_record(light_store: Featur
     assert receipt.version == committed.version + 1
     assert "its table was changed from v1 to v2" in why(light_store)
     assert "full" in why(light_store)
-    assert_frame_equal(rows_of(light_store), rebuilt(light_store, tmp_path / "again"))
+    assert_frame_equal(rows_of(light_store), rebuilt(light_store))
     assert Steps(light_store).decide(SUMS, None).run is False
 
 
 def test_a_rebuild_that_says_so_follows_when_the_changes_cannot_be_read(
-    light_store: FeatureStore, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    light_store: FeatureStore, caplog: pytest.LogCaptureFixture
 ) -> None:
     fg = light_store.get_or_create_feature_group(EVENTS)
     fg.insert(events((1, 0, 1), (1, 5, 2), (2, 0, 3)))
@@ -174,10 +173,10 @@ def test_a_rebuild_that_says_so_follows_when_the_changes_cannot_be_read(
 
     assert "full: the change feed of events_v1 is gone" in why(light_store)
     assert "full: the change feed of events_v1 is gone" in caplog.text
-    assert_frame_equal(rows_of(light_store), rebuilt(light_store, tmp_path / "again"))
+    assert_frame_equal(rows_of(light_store), rebuilt(light_store))
 
 
-def test_a_table_made_anew_is_followed_by_a_rebuild(light_store: FeatureStore, tmp_path: Path) -> None:
+def test_a_table_made_anew_is_followed_by_a_rebuild(light_store: FeatureStore) -> None:
     fg = light_store.get_or_create_feature_group(EVENTS)
     fg.insert(events((1, 0, 1)))
     refreshed(light_store)
@@ -186,7 +185,7 @@ def test_a_table_made_anew_is_followed_by_a_rebuild(light_store: FeatureStore, t
     refreshed(light_store)
 
     assert "events_v1 is another table than before" in why(light_store)
-    assert_frame_equal(rows_of(light_store), rebuilt(light_store, tmp_path / "again"))
+    assert_frame_equal(rows_of(light_store), rebuilt(light_store))
 
 
 ROW = st.tuples(st.integers(1, 3), st.integers(0, 60), st.integers(1, 5))
@@ -208,4 +207,4 @@ def test_any_history_of_batches_equals_a_rebuild(
         fg.insert(events(*rows), allow_empty=True)
         if Steps(store).decide(SUMS, None).run:
             refreshed(store)
-    assert_frame_equal(rows_of(store), rebuilt(store, folder / "again"))
+    assert_frame_equal(rows_of(store), rebuilt(store))
