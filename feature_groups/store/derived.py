@@ -1,6 +1,6 @@
 """Rows of a derived group: from its parents' rows, whole, or only the keys and instants that changes touch.
 
-An event that changes at e changes a key's rows at instants after e only, because transforms never look ahead (a
+An event that changes at e changes a key's rows at e or later only, because transforms never look ahead (a
 property test of every declared transform). So the increment is: the keys in the first parent's change feed, each
 from its earliest changed event on. Within that scope the rows made anew replace the stored ones.
 """
@@ -31,7 +31,7 @@ class Derived:
     Attributes:
         rows: The group's rows: all of them, or those in the scope.
         engine: Where they live.
-        scope: Primary key and `SINCE` (µs, UTC; NULL for static groups) of what is made anew; None for everything.
+        scope: Primary key and `SINCE` (µs, UTC; none for static groups) of what is made anew; None for everything.
         why: Whether it is an increment or a rebuild, and why.
     """
 
@@ -63,7 +63,7 @@ def derive(store: FeatureStore, group: FeatureGroup, previous: Mapping[str, Any]
             rows = made(engine, group, frames)
             if group.event_time is not None:
                 rows = rows.join(scope, on=list(group.primary_key), how="inner")
-                rows = rows.filter(nw.col(group.event_time) > nw.col(SINCE)).drop(SINCE)
+                rows = rows.filter(nw.col(group.event_time) >= nw.col(SINCE)).drop(SINCE)
             return Derived(rows, engine, scope, f"increment since {first.id} v{since}")
     return Derived(made(engine, group, frames), engine, None, f"full: {problem}")
 
@@ -72,8 +72,9 @@ def made(engine: Engine, group: FeatureGroup, frames: Sequence[Frame]) -> Frame:
     """Transform, aggregate and derive; the frames are the parents' rows in order, or the source's."""
     assert group.spec is not None
     rows = transformed(group, *frames)
-    if group.transform is None and group.event_time and group.event_time != group.parents[0].event_time:
-        rows = rows.rename({str(group.parents[0].event_time): group.event_time})
+    times = {p.event_time: group.event_time for p in group.parents[:1] if p.event_time and group.event_time}
+    if group.transform is None and times:
+        rows = rows.rename(times)
     if group.aggregations:
         rows = engine.change_log(rows, change_log_spec(group, rows.collect_schema().names()))
     if group.derive is not None:

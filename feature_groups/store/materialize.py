@@ -79,7 +79,7 @@ def materialize(
     with spools_cleared():
         if group.source is not None:
             raw = read_source(store, group.source, data, previous_rows)
-            rows = in_memory(group, made(store.shop.polars, group, [raw.frame]))
+            rows = in_memory(group, made(raw.engine, group, [raw.frame]))
             # What a source that may shrink lacks was not unmade by the code.
             anew = anew and group.source.max_shrink == 0
             stored = _announced(store, group, rows)

@@ -16,7 +16,7 @@ IS_DELETED = "is_deleted"
 """Reserved column of groups with ``corrections="keep"``: the row says that its key was deleted."""
 
 SINCE = "__since"
-"""Column of a scope: rows of its key at instants after it are made anew."""
+"""Column of a scope: rows of its key at that instant or later are made anew."""
 
 RESERVED_COLUMNS = frozenset({INGESTED_AT, IS_DELETED})
 

@@ -70,7 +70,7 @@ class Writer:
     def upsert(self, table: Table, batch: Batch, request: Request, scope: Frame | None = None) -> Receipt:
         """Insert, or with the operation ``overwrite`` replace, the batch in one commit.
 
-        With a `scope` (primary key; `SINCE`: rows of the key after that instant) only rows inside are replaced.
+        With a `scope` (primary key; `SINCE`: rows of the key from that instant on) only rows inside are replaced.
 
         Raises:
             IdempotencyConflict: The key was used for other content.
@@ -164,7 +164,7 @@ class Writer:
         column = table.group.event_time
         if scope is not None:
             inside = seen.join(scope, on=list(table.group.primary_key), how="inner")
-            after = inside if column is None else inside.filter(nw.col(column) > nw.col(SINCE))
+            after = inside if column is None else inside.filter(nw.col(column) >= nw.col(SINCE))
             return after.select(*table.spec.names)
         if request.operation == "overwrite" or column is None or batch.rows.engine.name != "polars":
             return seen

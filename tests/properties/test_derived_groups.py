@@ -85,8 +85,8 @@ def test_recomputing_the_touched_keys_after_their_earliest_change_equals_a_rebui
     scope = changed.group_by(key).agg(pl.col(first.event_time).min().alias("since"))
 
     touched = compute(group, [now.join(scope, on=key, how="semi"), *others]).join(scope, on=key)
-    anew = touched.filter(pl.col(time) > pl.col("since")).drop("since")
+    anew = touched.filter(pl.col(time) >= pl.col("since")).drop("since")
     old = compute(group, [was, *others])
-    kept = old.join(scope, on=key, how="left").filter(pl.col("since").is_null() | (pl.col(time) <= pl.col("since")))
+    kept = old.join(scope, on=key, how="left").filter(pl.col("since").is_null() | (pl.col(time) < pl.col("since")))
 
     assert pl.concat([kept.drop("since"), anew]).sort(list(group.key)).equals(compute(group, [now, *others]))

@@ -142,6 +142,30 @@ def test_every_kind_of_change_is_an_increment_that_equals_a_rebuild(store: Featu
         assert_frame_equal(third, before.filter(pl.col("key") == 3))
 
 
+def test_rows_at_the_very_instant_of_a_changed_event_follow_it(light_store: FeatureStore) -> None:
+    copied = FeatureGroup(
+        name="doubled",
+        version=1,
+        description="Events, doubled.",
+        primary_key=["key"],
+        event_time="at",
+        parents=[EVENTS],
+        transform=lambda rows: rows.with_columns(nw.col("value") * 2),
+        contract=Event,
+    )
+    fg, steps = light_store.get_or_create_feature_group(EVENTS), Steps(light_store)
+    for rows, expected in ((events((1, 0, 1), (1, 5, 2)), [2, 4]), (events((1, 0, 7), (1, 9, 3)), [14, 4, 6])):
+        fg.insert(rows)
+        decision = steps.decide(copied, None)
+        start = decision.starting_point
+        key = decision.batch_key
+        done = materialize(light_store, copied, data=None, batch_key=key, starting_point=start)
+        steps.record(copied, decision, done.receipt, source_rows=None)
+        stored = light_store.get_or_create_feature_group(copied)
+        assert stored.read(engine="polars").collect().sort("at")["value"].to_list() == expected
+    assert "increment since events_v1 v1" in str(stored.history()[0].why)
+
+
 def test_a_rebuild_follows_a_crash_between_commit_and_record(light_store: FeatureStore) -> None:
     fg = light_store.get_or_create_feature_group(EVENTS)
     fg.insert(events((1, 0, 1), (2, 0, 3)))
