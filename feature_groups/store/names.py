@@ -18,6 +18,12 @@ IS_DELETED = "is_deleted"
 SINCE = "__since"
 """Column of a scope: rows of its key at that instant or later are made anew."""
 
+ROW = "__row"
+"""Column of a spine: the position of the row, from 0."""
+
+ALIVE = "__alive"
+"""Column of versions of rows: false for one that says its row was deleted, or that does not meet a filter."""
+
 RESERVED_COLUMNS = frozenset({INGESTED_AT, IS_DELETED})
 
 RESERVED_WORDS = frozenset(
