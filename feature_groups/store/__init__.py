@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from feature_groups.store.aggregations import Aggregation
 from feature_groups.store.column_types import UtcDatetime
+from feature_groups.store.conditions import Condition
 from feature_groups.store.connect import connect, stop_session
 from feature_groups.store.engine import Frame
 from feature_groups.store.errors import AlluviaError
 from feature_groups.store.feature_group import FeatureGroup
 from feature_groups.store.feature_store import FeatureStore
+from feature_groups.store.query import Query
 from feature_groups.store.receipts import Receipt
 from feature_groups.store.rules import invariant
 from feature_groups.store.settings import Settings
@@ -18,9 +20,11 @@ from feature_groups.store.stored_group import StoredFeatureGroup
 __all__ = [
     "Aggregation",
     "AlluviaError",
+    "Condition",
     "FeatureGroup",
     "FeatureStore",
     "Frame",
+    "Query",
     "Receipt",
     "Settings",
     "Source",

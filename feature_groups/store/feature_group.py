@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from feature_groups.store.aggregations import Aggregation
 from feature_groups.store.contract import ContractSpec, contract_spec, source_file
 from feature_groups.store.declaration_rules import check_declaration, check_kinds
+from feature_groups.store.errors import InvalidDeclaration
+from feature_groups.store.selectable import Selectable
 from feature_groups.store.source import Source
 
 if TYPE_CHECKING:
@@ -24,7 +26,7 @@ Transform = Callable[..., Any]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class FeatureGroup:
+class FeatureGroup(Selectable):
     """A versioned table of features, who its rows are about, and where they come from.
 
     Rows come from a `source` (raw files), from `parents` through `transform` (then `aggregations`, then
@@ -141,6 +143,16 @@ class FeatureGroup:
     def upstream(self) -> tuple[FeatureGroup, ...]:
         """The groups that must be up to date before this one: parents and referenced groups."""
         return (*self.parents, *self.foreign_key.values())
+
+    def _queried(self) -> tuple[FeatureGroup, ContractSpec]:
+        if self.spec is None:
+            raise InvalidDeclaration(
+                self.where,
+                what="It was declared without a contract, so that its columns are known in a lake only.",
+                state="was not queried",
+                next_step="open it with fs.get_or_create_feature_group(...) and select from that.",
+            )
+        return self, self.spec
 
     def __str__(self) -> str:
         return f"{self.name}.v{self.version}"

@@ -23,6 +23,7 @@ from feature_groups.store.history import History
 from feature_groups.store.inference import infer, is_spark
 from feature_groups.store.reader import AsOf
 from feature_groups.store.receipts import Receipt
+from feature_groups.store.selectable import Selectable
 from feature_groups.store.settings import EngineChoice
 from feature_groups.store.spool import spools_cleared
 from feature_groups.store.statistics import Statistics
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-class StoredFeatureGroup:
+class StoredFeatureGroup(Selectable):
     """One feature group of one lake. Made by `FeatureStore.get_or_create_feature_group`."""
 
     def __init__(self, store: FeatureStore, group: FeatureGroup, spec: ContractSpec | None) -> None:
@@ -227,6 +228,9 @@ class StoredFeatureGroup:
     def describe(self) -> Description:
         """What it is, its columns and its state, printable and as HTML."""
         return describe(self)
+
+    def _queried(self) -> tuple[FeatureGroup, ContractSpec]:
+        return self.declaration, self.table.spec
 
     def _declare(self, spec: ContractSpec) -> Table:
         """Store the contract that the first good frame showed, and say so."""
