@@ -11,6 +11,7 @@ import polars as pl
 
 from feature_groups.store.contract import ContractSpec
 from feature_groups.store.history import Commit
+from feature_groups.store.look_up import LookUp
 from feature_groups.store.statistics import ColumnStatistics
 from feature_groups.store.table import Layout
 from feature_groups.store.window_slices import ChangeLogSpec
@@ -52,6 +53,16 @@ class Engine(Protocol):
 
     def change_log(self, events: Frame, spec: ChangeLogSpec) -> Frame:
         """The change log of events, see `change_log`; a key's events must fit one worker."""
+
+    def look_up(self, spine: Frame, looks: Sequence[tuple[LookUp, Frame]], time: str, rows: int) -> Frame:
+        """The spine with what each look-up finds and its marker; later ones may go by what earlier ones found.
+
+        Keeps every row of the spine, and on Polars their order; see `as_of.looked_up`. `rows` says about how many
+        rows both sides have.
+        """
+
+    def events_before(self, spine: Frame, events: Frame, look: LookUp, time: str, last: int | None, rows: int) -> Frame:
+        """The events before every instant of a spine, see `event_inputs.events_before`."""
 
     def statistics(self, frame: Frame, spec: ContractSpec) -> tuple[int, tuple[ColumnStatistics, ...]]:
         """Rows and the statistics of every column, in one pass."""

@@ -2,6 +2,7 @@
 
     AlluviaError
     ├── declarations   FG001 InvalidDeclaration · FG002 UnknownFeatureGroup · FG003 DeclarationChanged
+    │                  FG004 UnknownFeatureView
     ├── batches        FG101 SchemaMismatch · FG102 ContractViolated · FG103 DuplicateKeys · FG104 EmptyBatch
     │                  FG105 TooManyRejected · FG106 UnsupportedFrame · FG107 BatchUnreadable
     ├── writes         FG201 IdempotencyConflict · FG202 TableBusy · FG203 WriteFailed · FG204 EngineUnavailable
@@ -10,7 +11,8 @@
     ├── environment    FG401 JavaMissing · FG402 JarsMissing · FG403 JarsTampered · FG404 InvalidSettings
     │                  FG405 ServerUnavailable
     ├── sources        FG501 SourceMissing · FG502 SourceDamaged
-    └── steps          FG601 StepFailed
+    ├── steps          FG601 StepFailed
+    └── datasets       FG702 UnknownTrainingDataset · FG703 DatasetDamaged · FG704 DatasetDiffers
 
 The printed form is the same for all: code and title, the object and the state its data is in, what is wrong
 with counts and at most a few samples (none for personal columns), and what to type next.
@@ -98,6 +100,12 @@ class DeclarationChanged(AlluviaError):
     """The declaration differs from the stored one in a way that needs a new version."""
 
     code, title = "FG003", "declaration changed"
+
+
+class UnknownFeatureView(AlluviaError):
+    """No feature view of that name and version is in the lake."""
+
+    code, title = "FG004", "unknown feature view"
 
 
 class SchemaMismatch(AlluviaError):
@@ -258,3 +266,21 @@ class StepFailed(AlluviaError):
 
     code, title = "FG601", "step failed"
     done: Sequence[Any] = ()
+
+
+class UnknownTrainingDataset(AlluviaError):
+    """The feature view has no training dataset of that number, or the dataset no such part."""
+
+    code, title = "FG702", "unknown training dataset"
+
+
+class DatasetDamaged(AlluviaError):
+    """Something a training dataset was stored as, or made from, is gone."""
+
+    code, title = "FG703", "training dataset damaged"
+
+
+class DatasetDiffers(AlluviaError):
+    """A training dataset made again from its pins does not hold what it held."""
+
+    code, title = "FG704", "training dataset differs"

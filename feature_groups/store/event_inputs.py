@@ -11,7 +11,7 @@ import polars as pl
 from feature_groups.store.as_of import ordered
 from feature_groups.store.key_line import keys_and_instants
 from feature_groups.store.look_up import LookUp, microseconds
-from feature_groups.store.names import ALIVE, ROW
+from feature_groups.store.names import ALIVE, EVENT, ROW
 
 Ints = npt.NDArray[np.int64]
 
@@ -29,8 +29,8 @@ def events_before(spine: pl.DataFrame, rows: pl.DataFrame, look: LookUp, time: s
         last: Only so many of the newest; None for all.
 
     Returns:
-        ``__row`` and the outputs; a row per spine row and event, in the order of ``__row``, event time and
-        `LookUp.order`. Shape (pairs, outputs + 1).
+        ``__row``, ``__event`` and the outputs; a row per spine row and event, in the order of ``__row``, event time
+        and `LookUp.order`. Shape (pairs, outputs + 2).
     """
     look = replace(look, strict=True)
     event, visible = look.visible_from(rows)
@@ -54,7 +54,8 @@ def events_before(spine: pl.DataFrame, rows: pl.DataFrame, look: LookUp, time: s
         row, taken = row[recent], taken[recent]
     index = pl.Series(taken, dtype=pl.Int64)
     made = [rows[column].gather(index).alias(name) for name, column in look.outputs.items()]
-    return pl.DataFrame([spine[ROW].gather(pl.Series(row, dtype=pl.Int64)), *made])
+    place = pl.Series(EVENT, np.arange(len(row)) - np.searchsorted(row, row), dtype=pl.Int64)
+    return pl.DataFrame([spine[ROW].gather(pl.Series(row, dtype=pl.Int64)), place, *made])
 
 
 def _by_time(rows: pl.DataFrame, look: LookUp) -> Ints:

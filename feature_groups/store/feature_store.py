@@ -13,9 +13,14 @@ from feature_groups.store.clock import Clock
 from feature_groups.store.contract import ContractSpec
 from feature_groups.store.declarations import Declarations
 from feature_groups.store.feature_group import FeatureGroup
+from feature_groups.store.feature_view import FeatureView
 from feature_groups.store.metadata import Metadata
-from feature_groups.store.reader import Reader
+from feature_groups.store.query import Query
+from feature_groups.store.reader import AsOf, Reader
+from feature_groups.store.settings import EngineChoice
 from feature_groups.store.stored_group import StoredFeatureGroup
+from feature_groups.store.stored_view import StoredFeatureView
+from feature_groups.store.views import get_or_create_view, read_query
 from feature_groups.store.writer import Writer
 
 
@@ -57,6 +62,24 @@ class FeatureStore:
         """
         declared, spec = self._declarations.load(name, version)
         return StoredFeatureGroup(self, declared, spec)
+
+    def get_or_create_feature_view(self, view: FeatureView) -> StoredFeatureView:
+        """The feature view in this lake, declared there if it is new.
+
+        Raises:
+            DeclarationChanged: It differs from the stored one in what it gives.
+        """
+        return get_or_create_view(self, view)
+
+    def read(self, query: Query, as_of: AsOf = None, *, engine: EngineChoice | None = None) -> Any:
+        """The rows of a query: those of its first group, with what the joined groups said at their event times.
+
+        Args:
+            query: Columns, joins and filters.
+            as_of: The groups as they were committed at an aware instant; None for their newest versions.
+            engine: ``polars`` gives a Polars LazyFrame, ``spark`` a Spark DataFrame, ``auto`` chooses by size.
+        """
+        return read_query(self, query, as_of, engine)
 
     def append_features(self, group: FeatureGroup, *, reason: str = "") -> StoredFeatureGroup:
         """Add the nullable columns that the declaration has and the stored one has not; old rows read NULL.

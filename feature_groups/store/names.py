@@ -21,6 +21,12 @@ SINCE = "__since"
 ROW = "__row"
 """Column of a spine: the position of the row, from 0."""
 
+EVENT = "__event"
+"""Column of event inputs: the place of the event among those of its spine row, from 0 for the oldest."""
+
+PART = "__part"
+"""Column of a spine that is split: the name of the row's part, NULL for a row in no part."""
+
 ALIVE = "__alive"
 """Column of versions of rows: false for one that says its row was deleted, or that does not meet a filter."""
 

@@ -67,7 +67,7 @@ def plan_upsert(
     if current is None:
         return Plan(batch.with_columns(nw.lit(INSERT).alias(OP)), count, 0, 0, 0, batch_fingerprint)
     schema = table.spec.polars_schema
-    told = _once(engine, classified(batch, current, table.key, table.content), spool)
+    told = computed_once(engine, classified(batch, current, table.key, table.content), spool)
     counts = _counts(engine, told)
     inserted, updated = counts.get(INSERT, 0), counts.get(UPDATE, 0)
     moved = told.filter(~nw.col(OP).is_null()).select(*names, OP)
@@ -78,7 +78,7 @@ def plan_upsert(
         removed = engine.fingerprint(old_values(told, table.key, table.content), schema)
     deleted = 0
     if overwrite:
-        gone = _once(engine, missing(batch, current, table.key).select(*names), spool)
+        gone = computed_once(engine, missing(batch, current, table.key).select(*names), spool)
         deleted = _height(engine, gone)
         if deleted:
             removed += engine.fingerprint(gone, schema)
@@ -92,7 +92,7 @@ def plan_delete(
     """The visible rows whose key columns are among the given ones, to be removed; other keys are unchanged."""
     names = table.spec.names
     wanted = keys.select(*on).unique()
-    gone = _once(engine, current.join(wanted, on=on, how="semi").select(*names), spool)
+    gone = computed_once(engine, current.join(wanted, on=on, how="semi").select(*names), spool)
     deleted = _height(engine, gone)
     absent = _height(engine, wanted.join(gone.select(*on), on=on, how="anti"))
     removed = engine.fingerprint(gone, table.spec.polars_schema) if deleted else 0
@@ -100,7 +100,7 @@ def plan_delete(
     return Plan(rows, 0, 0, deleted, absent, -removed % MODULUS)
 
 
-def _once(engine: Engine, frame: Frame, spool: Callable[[], Path]) -> Frame:
+def computed_once(engine: Engine, frame: Frame, spool: Callable[[], Path]) -> Frame:
     """Compute an intermediate result once: in memory on Polars, as files on Spark."""
     if engine.name == "polars":
         return nw.from_native(engine.collect(frame).lazy())

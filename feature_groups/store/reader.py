@@ -129,6 +129,12 @@ class Reader:
         self._metadata.put_if_absent(path, made.to_json())
         return Statistics.from_json(made.to_json())
 
+    def versions(self, table: Table, version: int, engine: Engine) -> Frame:
+        """Every version of every row of a group that keeps corrections, with ``ingested_at`` and ``is_deleted``."""
+        stored = self._stored(engine, table, version)
+        there = stored.collect_schema().names()
+        return _widened(stored, table, there).select(*table.spec.names, INGESTED_AT, IS_DELETED)
+
     def rejected(self, table: Table) -> Frame | None:
         """The quarantined rows that were not re-submitted, or None when there never were any."""
         if not self._log.exists(table.rejected_path):

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, cast
 
 import narwhals as nw
 import polars as pl
 
+from feature_groups.store.as_of import looked_up
 from feature_groups.store.change_log import change_log
 from feature_groups.store.contract import ContractSpec
 from feature_groups.store.engine import Frame
+from feature_groups.store.event_inputs import events_before
+from feature_groups.store.look_up import LookUp
+from feature_groups.store.names import ROW
 from feature_groups.store.row_hash import fingerprint
 from feature_groups.store.statistics import QUANTILES, TOP, ColumnStatistics
 from feature_groups.store.window_slices import ChangeLogSpec
@@ -74,6 +79,30 @@ class PolarsEngine:
     def change_log(self, events: Frame, spec: ChangeLogSpec) -> Frame:
         """The change log of events, in memory."""
         return nw.from_native(change_log(self.collect(events), spec).lazy())
+
+    def look_up(self, spine: Frame, looks: Sequence[tuple[LookUp, Frame]], time: str, rows: int) -> Frame:  # noqa: ARG002  # Spark needs it
+        """The spine with what each look-up finds; the next group is read while the kernel works on one."""
+        made = self.collect(spine)
+        with ThreadPoolExecutor(1) as reading:
+            coming = [reading.submit(collected, frame, look.needed) for look, frame in looks[:1]]
+            for number, (look, _) in enumerate(looks):
+                found = coming.pop().result()
+                coming = [reading.submit(collected, frame, after.needed) for after, frame in looks[number + 1 :][:1]]
+                made = made.hstack(looked_up(made, found, look, time))
+        return nw.from_native(made.lazy())
+
+    def events_before(
+        self,
+        spine: Frame,
+        events: Frame,
+        look: LookUp,
+        time: str,
+        last: int | None,
+        rows: int,  # noqa: ARG002  # Spark needs it
+    ) -> Frame:
+        """The events before every instant of a spine, in memory."""
+        asked = collected(spine, [ROW, *look.left, time])
+        return nw.from_native(events_before(asked, collected(events, look.needed), look, time, last).lazy())
 
     def statistics(self, frame: Frame, spec: ContractSpec) -> tuple[int, tuple[ColumnStatistics, ...]]:
         """Rows and exact statistics of every column: one sort a column gives all of a number's figures."""

@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING, Any, cast
 import narwhals as nw
 import polars as pl
 
-from feature_groups.store.column_types import spark_type, type_name
 from feature_groups.store.contract import ContractSpec
 from feature_groups.store.engine import Frame
-from feature_groups.store.engines import session
+from feature_groups.store.engines import session, spark_look_up
 from feature_groups.store.engines.delta_append import append_once
+from feature_groups.store.engines.spark_arrow import arrow_table, polars_frame
+from feature_groups.store.engines.spark_look_up import ddl, polars_schema
 from feature_groups.store.engines.spark_statistics import column_statistics, figures
 from feature_groups.store.errors import AlluviaError, EngineUnavailable
 from feature_groups.store.history import METADATA_KEY
+from feature_groups.store.look_up import LookUp
 from feature_groups.store.row_hash import MODULUS
 from feature_groups.store.settings import Settings
 from feature_groups.store.spool import spooled
@@ -128,18 +130,30 @@ class SparkEngine:
         from pyspark.sql import functions as F  # noqa: N812
 
         native = cast("DataFrame", events.to_native())
-        schema = dict(self.collect(events.head(0)).schema)
-        made = spec.schema(schema)
-        ddl = ", ".join(f"{name} {spark_type(type_name(dtype))}" for name, dtype in made.items())
+        schema = polars_schema(native)
 
         def bucket(table: pa.Table) -> pa.Table:
             from feature_groups.store.change_log import change_log
 
-            rows = cast("pl.DataFrame", pl.from_arrow(table)).drop(_BUCKET).cast(schema)  # type: ignore[arg-type]
-            return arrow_table(change_log(rows, spec))
+            return arrow_table(change_log(polars_frame(table, schema), spec))
 
         bucketed = native.withColumn(_BUCKET, F.pmod(F.hash(*spec.key), F.lit(self._settings.spark_buckets)))
-        return nw.from_native(bucketed.groupBy(_BUCKET).applyInArrow(bucket, ddl))
+        return nw.from_native(bucketed.groupBy(_BUCKET).applyInArrow(bucket, ddl(spec.schema(schema))))
+
+    def look_up(self, spine: Frame, looks: Sequence[tuple[LookUp, Frame]], time: str, rows: int) -> Frame:
+        """The spine with what each look-up finds: the Polars kernel on buckets of whole keys; no order."""
+        native = [(look, cast("DataFrame", frame.to_native())) for look, frame in looks]
+        return nw.from_native(
+            spark_look_up.look_up(cast("DataFrame", spine.to_native()), native, time, self._buckets(rows))
+        )
+
+    def events_before(self, spine: Frame, events: Frame, look: LookUp, time: str, last: int | None, rows: int) -> Frame:
+        """The events before every instant of a spine, likewise."""
+        asked, found = cast("DataFrame", spine.to_native()), cast("DataFrame", events.to_native())
+        return nw.from_native(spark_look_up.events_before(asked, found, look, time, last, self._buckets(rows)))
+
+    def _buckets(self, rows: int) -> int:
+        return max(self._settings.spark_buckets, -(-rows // spark_look_up.ROWS_PER_BUCKET))
 
     def statistics(self, frame: Frame, spec: ContractSpec) -> tuple[int, tuple[ColumnStatistics, ...]]:
         """Rows and statistics of every column in one aggregation; distinct counts and quantiles are estimates."""
@@ -237,26 +251,6 @@ class SparkEngine:
             name, kind = extra.split()
             wanted = wanted.add(name, _spark_type(kind))
         return spark.read.schema(wanted).parquet(spool)
-
-
-def arrow_table(frame: pl.DataFrame) -> pa.Table:
-    """The frame as Spark takes it: Polars' large lists and strings are refused by `applyInArrow`."""
-    import pyarrow as pa
-
-    table = frame.to_arrow()
-    return table.cast(pa.schema([pa.field(f.name, _plain_arrow(f.type)) for f in table.schema]))
-
-
-def _plain_arrow(kind: pa.DataType) -> pa.DataType:
-    import pyarrow as pa
-
-    if pa.types.is_large_list(kind):
-        return pa.list_(_plain_arrow(kind.value_type))
-    if pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
-        return pa.string()
-    if pa.types.is_large_binary(kind) or pa.types.is_binary_view(kind):
-        return pa.binary()
-    return kind
 
 
 @contextlib.contextmanager
