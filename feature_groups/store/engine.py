@@ -14,6 +14,7 @@ from feature_groups.store.history import Commit
 from feature_groups.store.look_up import LookUp
 from feature_groups.store.statistics import ColumnStatistics
 from feature_groups.store.table import Layout
+from feature_groups.store.table_files import CommitFiles, FoundFile
 from feature_groups.store.window_slices import ChangeLogSpec
 
 Frame = nw.LazyFrame[Any]
@@ -112,6 +113,19 @@ class TableLog(Protocol):
 
     def damage(self, path: str, version: int, *, vectors: bool = False) -> str | None:
         """Which file of a version is missing or cut short, or None; with `vectors` deletion vectors are opened too."""
+
+    def missing(self, path: str, version: int) -> str | None:
+        """Which file of a version is missing, deletion vectors included, or None; reads the log from its beginning."""
+
+    def commit_files(self, path: str) -> list[CommitFiles]:
+        """What every commit did to the table's files, oldest first.
+
+        Raises:
+            TableDamaged: The log is not whole, or says what is not known here.
+        """
+
+    def found_files(self, path: str) -> list[FoundFile]:
+        """The files in the table's folder that a vacuum may remove: none of the log."""
 
     def change_feed_problem(self, path: str, since: int, until: int) -> str | None:
         """Why the changes of (since, until] cannot be read, or None."""

@@ -1,4 +1,4 @@
-"""Named fault points in the write path, so that tests can kill, fail or delay a write anywhere.
+"""Named fault points, so that tests can kill, fail or delay what changes a lake anywhere.
 
 A point does nothing unless ``ALLUVIA_FAULTS`` names it: ``write.after_commit:kill@1;write.locked:raise@2``. The
 number says at which passage it acts. Modes: ``kill`` (SIGKILL to the own process), ``raise`` (OSError),
@@ -27,6 +27,9 @@ POINTS: dict[str, str] = {
     "write.after_receipt": "the receipt is stored; the caller has not got it",
     "step.before_record": "the step's write is done; its record is not written",
     "step.after_record": "the step's record is written",
+    "vacuum.planned": "what goes is known; nothing is removed",
+    "vacuum.recorded": "the vacuum is recorded; nothing is removed",
+    "vacuum.removing": "some of the files are removed",
 }
 """Every point, with the state the data is in there."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, overload
 
@@ -20,6 +21,8 @@ from feature_groups.store.reader import AsOf, Reader
 from feature_groups.store.settings import EngineChoice
 from feature_groups.store.stored_group import StoredFeatureGroup
 from feature_groups.store.stored_view import StoredFeatureView
+from feature_groups.store.vacuum import RETAIN, vacuum
+from feature_groups.store.vacuum_report import VacuumReport
 from feature_groups.store.views import get_or_create_view, read_query
 from feature_groups.store.writer import Writer
 
@@ -97,6 +100,27 @@ class FeatureStore:
     def catalogue(self, search: str = "") -> Catalogue:
         """Every feature group and version of the lake, or those in which every word of `search` occurs."""
         return catalogue(self, self._declarations, search)
+
+    def vacuum(
+        self, *, retain: timedelta = RETAIN, group: FeatureGroup | None = None, dry_run: bool = False
+    ) -> VacuumReport:
+        """Remove the files that only versions need which nobody pins and which are older than the history to keep.
+
+        Removed files do not come back; a reader that still holds a lazy frame of such a version fails. See first with
+        ``dry_run=True``.
+
+        Args:
+            retain: Every version that was the newest one at some time in this last span stays readable, its changes
+                too; 0 keeps the newest and the pinned versions only.
+            group: Only this one, instead of every group of the lake.
+            dry_run: Remove nothing, only report what would go.
+
+        Raises:
+            InvalidSettings: `retain` is negative or no timedelta.
+            UnknownFeatureGroup: The lake has no such group.
+            TableBusy, TableDamaged, WriteFailed: A group could not be vacuumed; raised after the others were.
+        """
+        return vacuum(self, self._declarations, retain, group, dry_run=dry_run)
 
     def declare(self, group: FeatureGroup, spec: ContractSpec) -> ContractSpec:
         """Store the declaration of a group whose contract was inferred; the stored contract if there is one."""

@@ -6,6 +6,7 @@ Two writers of one number cannot both succeed, on a folder as on an object store
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,11 @@ class Metadata:
         except FileNotFoundError:
             return None
         return value
+
+    def remove(self, path: str) -> None:
+        """Remove the object; nothing happens when there is none."""
+        with contextlib.suppress(FileNotFoundError):
+            obstore.delete(self._store, path)
 
     def names(self, folder: str) -> list[str]:
         """Paths of all objects below a folder, sorted."""

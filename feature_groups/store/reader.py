@@ -19,6 +19,7 @@ from feature_groups.store.names import INGESTED_AT, IS_DELETED
 from feature_groups.store.settings import EngineChoice
 from feature_groups.store.statistics import Statistics
 from feature_groups.store.table import Table
+from feature_groups.store.vacuum_log import VacuumLog
 
 CHANGE_TYPE, COMMIT_VERSION = "_change_type", "_commit_version"
 
@@ -142,7 +143,7 @@ class Reader:
         return self._shop.polars.table(table.rejected_path, self._log.version(table.rejected_path))
 
     def _stored(self, reader: Engine, table: Table, version: int) -> Frame:
-        refuse_damaged(self._log, table, version, reader.name, "was not read")
+        refuse_damaged(self._log, self._metadata, table, version, reader.name, "was not read")
         return reader.table(table.path, version)
 
     def _instant(self, table: Table, as_of: Any) -> datetime:
@@ -168,11 +169,12 @@ class Reader:
             next_step="see fg.history(); give a version or an aware instant such as '2026-01-31T12:00+00:00'.",
         )
 
-    @staticmethod
-    def _no_feed(table: Table, since: int, until: int, problem: str) -> NoChangeFeed:
+    def _no_feed(self, table: Table, since: int, until: int, problem: str) -> NoChangeFeed:
+        vacuums, table_id = VacuumLog(self._metadata, table.group.id), self._log.table_id(table.path)
+        removed = vacuums.explanation(table_id, range(since + 1, until + 1), "changes")
         return NoChangeFeed(
             table.group.where,
-            what=f"The changes of versions {since + 1} to {until} cannot be read: {problem}.",
+            what=f"The changes of versions {since + 1} to {until} cannot be read: {problem}. {removed or ''}".strip(),
             state="was not read",
             next_step="read() the two versions and compare them, or rebuild from the newest one.",
         )

@@ -31,12 +31,15 @@ from feature_groups.store.history import Commit, TableState
 from feature_groups.store.lock import table_lock
 from feature_groups.store.metadata import Metadata
 from feature_groups.store.names import INGESTED_AT, IS_DELETED, SINCE
+from feature_groups.store.pins import Pins
 from feature_groups.store.plan import Plan, plan_delete, plan_upsert
 from feature_groups.store.quarantine import release, set_aside
 from feature_groups.store.receipts import Receipt
 from feature_groups.store.row_hash import MODULUS
 from feature_groups.store.table import Table
 from feature_groups.store.table_state import TableStates
+from feature_groups.store.vacuum import vacuum_group
+from feature_groups.store.vacuum_report import VacuumedTable
 from feature_groups.store.write_failure import write_failed
 
 log = logging.getLogger(__name__)
@@ -120,6 +123,17 @@ class Writer:
         with self._locked(table, Request("release", key)):
             release(self._log, self._committer(), table, rejected_ids, key)
 
+    def vacuum(self, table: Table, retain: timedelta, *, dry_run: bool) -> list[VacuumedTable]:
+        """Remove files that no version to be kept needs, see `vacuum`."""
+        with self._locked(table, Request("vacuum", "")):
+            return vacuum_group(self._log, self._metadata, table, retain, dry_run=dry_run)
+
+    def pin(self, table: Table, version: int, owner: str) -> None:
+        """Keep a version from every vacuum, see `Pins`; raises as `Reader.read` when it cannot be read any more."""
+        with self._locked(table, Request("pin", "")):
+            refuse_damaged(self._log, self._metadata, table, version, "spark", "was not pinned")
+            Pins(self._metadata).pin(table.group.id, self._log.table_id(table.path), version, owner)
+
     def migrate(self, table: Table, added: Sequence[tuple[str, str, str]], reason: str) -> None:
         """Add nullable columns, as (name, Spark type, comment), to the table and to the rejected rows.
 
@@ -153,7 +167,7 @@ class Writer:
             self._committer().create(table.path, table.group.description, table.columns(), table.layout)
             faultpoint("write.created")
         version = self._log.version(table.path)
-        refuse_damaged(self._log, table, version, engine, "was not written")
+        refuse_damaged(self._log, self._metadata, table, version, engine, "was not written")
         refuse_other_columns(table, self._columns(table.path, version))
         return self.states.at(table)
 

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import os
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import unquote
 
+from feature_groups.store.engines.delta_files import (
+    EPOCH,
+    KNOWN_FEATURES,
+    found_files,
+    located,
+    logged_versions,
+    read_commit,
+)
 from feature_groups.store.errors import TableDamaged
 from feature_groups.store.history import Commit
+from feature_groups.store.table_files import CommitFiles, FoundFile, rows_at
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class DeltaLog:
@@ -74,6 +80,37 @@ class DeltaLog:
                 return _first_line(error)
         return None
 
+    def missing(self, path: str, version: int) -> str | None:
+        """Which file of a version is missing, deletion vectors included, or None; reads the log from its beginning."""
+        if logged_versions(path)[: version + 1] != list(range(version + 1)):
+            return None
+        rows = rows_at([_read_commit(path, v)[0] for v in range(version + 1)], version)
+        files = sorted({file for found in rows for file in found.files})
+        return next((f"the file {f} is missing" for f in files if not os.path.exists(os.path.join(path, f))), None)
+
+    def commit_files(self, path: str) -> list[CommitFiles]:
+        """What every commit did to the table's files, oldest first."""
+        versions = logged_versions(path)
+        table = _open(path, versions[-1] if versions else None)
+        if versions != list(range(table.version() + 1)):
+            raise _unreadable(path, "commits of older versions are gone, so which files are needed cannot be told")
+        commits, features = [], set[str]()
+        for version in versions:
+            commit, named = _read_commit(path, version)
+            commits.append(commit)
+            features |= named
+        if unknown := sorted(features - KNOWN_FEATURES):
+            raise _unreadable(path, f"it has table features whose files are not known: {', '.join(unknown)}")
+        # Read twice, by delta-rs and by us: before anything is removed both must mean the same.
+        now = {located(path, str(name)) for name in table.get_add_actions(flatten=True).column("path").to_pylist()}
+        if now != {rows.data for rows in rows_at(commits, versions[-1])}:
+            raise _unreadable(path, "its newest version is not what its commits add up to")
+        return commits
+
+    def found_files(self, path: str) -> list[FoundFile]:
+        """The files in the table's folder, less the log's."""
+        return found_files(path)
+
     def change_feed_problem(self, path: str, since: int, until: int) -> str | None:
         """Why the changes of the versions in (since, until] cannot be read, or None."""
         table = _open(path)
@@ -82,6 +119,10 @@ class DeltaLog:
         oldest = min((int(e["version"]) for e in table.history()), default=0)
         if since + 1 < oldest and since < until:
             return f"the log of versions before {oldest} is gone"
+        for version in range(since + 1, until + 1):
+            for file in _read_commit(path, version)[0].changes:
+                if not os.path.exists(os.path.join(path, file)):
+                    return f"the file {file} of version {version} is missing"
         return None
 
 
@@ -114,14 +155,19 @@ def _unreadable(path: str, problem: str) -> TableDamaged:
     )
 
 
+def _read_commit(path: str, version: int) -> tuple[CommitFiles, set[str]]:
+    try:
+        return read_commit(path, version)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise _unreadable(path, f"the commit of version {version}: {_first_line(error)}") from error
+
+
 def _size(path: str, name: str) -> int | None:
     """Bytes of a data file, whose name the log writes as a URL."""
-    for file in (f"{path}/{unquote(name)}", f"{path}/{name}"):
-        try:
-            return os.stat(file).st_size
-        except OSError:
-            continue
-    return None
+    try:
+        return os.stat(os.path.join(path, located(path, name))).st_size
+    except OSError:
+        return None
 
 
 def _first_line(error: BaseException) -> str:
@@ -130,4 +176,4 @@ def _first_line(error: BaseException) -> str:
 
 def _instant(entry: dict[str, object]) -> datetime:
     milliseconds = entry.get("inCommitTimestamp") or entry.get("timestamp") or 0
-    return _EPOCH + timedelta(milliseconds=int(str(milliseconds)))
+    return EPOCH + timedelta(milliseconds=int(str(milliseconds)))
