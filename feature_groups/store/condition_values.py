@@ -6,6 +6,7 @@ import math
 import operator
 import struct
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, date, datetime
 from decimal import Context, Decimal, Inexact, InvalidOperation
 
@@ -14,6 +15,10 @@ from feature_groups.store.rules import ColumnSpec
 Value = bool | int | float | str | date | datetime | Decimal
 """What a column is compared with: as its type has it, timestamps in UTC, decimals with the column's digits."""
 
+FIRST_YEAR = 1600
+"""Before it, Spark takes literals for days of another calendar."""
+
+_LATE_ENOUGH = f"a time from {FIRST_YEAR} on, such as that year's beginning: calendars differ before"
 _BITS = {"int8": 8, "int16": 16, "int32": 32, "int64": 64}
 _NO_VALUES = ("NoneType", "NaTType", "NAType")
 
@@ -32,7 +37,7 @@ def checked_value(column: ColumnSpec, value: object) -> Value:
     """
     if type(value).__name__ in _NO_VALUES:
         raise ValueError("NULL equals nothing; use .is_null() or .is_not_null()")
-    if isinstance(value, float) and value != value:
+    if _is_fraction(value) and value != value:
         raise ValueError("NaN is in no column; use .is_null() or .is_not_null()")
     kind = "decimal" if column.type.startswith("decimal") else column.type.rstrip("0123456789")
     return _CHECKS[kind](column, value)
@@ -52,6 +57,10 @@ def as_json(value: Value) -> bool | int | float | str:
 
 def _is_bool(value: object) -> bool:
     return isinstance(value, bool) or type(value).__name__ in ("bool", "bool_")
+
+
+def _is_fraction(value: object) -> bool:
+    return isinstance(value, float) or type(value).__name__ in ("float16", "float32")
 
 
 def _whole(value: object) -> int | None:
@@ -79,11 +88,11 @@ def _int(column: ColumnSpec, value: object) -> Value:
 
 def _float(column: ColumnSpec, value: object) -> Value:
     whole = _whole(value)
-    if whole is None and not isinstance(value, float) and type(value).__name__ != "float32":
+    if whole is None and not _is_fraction(value):
         raise _wrong(column, value, "a number")
     try:
         number = float(value)  # type: ignore[arg-type]
-        stored = struct.unpack("f", struct.pack("f", number))[0] if column.type == "float32" else number
+        stored = struct.unpack("<f", struct.pack("<f", number))[0] if column.type == "float32" else number
     except OverflowError:
         raise _wrong(column, value, f"a number that {column.type} can hold") from None
     if not math.isfinite(number) or (whole is not None and stored != whole):
@@ -110,6 +119,8 @@ def _string(column: ColumnSpec, value: object) -> Value:
 def _date(column: ColumnSpec, value: object) -> Value:
     if not isinstance(value, date) or isinstance(value, datetime):
         raise _wrong(column, value, "a datetime.date")
+    if value.year < FIRST_YEAR:
+        raise _wrong(column, value, _LATE_ENOUGH)
     return value
 
 
@@ -124,6 +135,8 @@ def _timestamp(column: ColumnSpec, value: object) -> Value:
         at = value.astimezone(UTC)
     except OverflowError:
         raise _wrong(column, value, "an instant in the years 1 to 9999 in UTC") from None
+    if at.year < FIRST_YEAR:
+        raise _wrong(column, value, _LATE_ENOUGH)
     return datetime(at.year, at.month, at.day, at.hour, at.minute, at.second, at.microsecond, tzinfo=UTC)
 
 
@@ -134,11 +147,10 @@ def _decimal(column: ColumnSpec, value: object) -> Value:
     if not isinstance(number, Decimal):
         raise _wrong(column, value, "a decimal.Decimal, e.g. Decimal('9.99'), or a whole number")
     exact = Context(prec=precision, traps=[Inexact, InvalidOperation])
-    try:
-        return exact.add(number.quantize(Decimal(1).scaleb(-scale), context=exact), 0)
-    except (Inexact, InvalidOperation):
-        wanted = f"a number with up to {precision - scale} digits before the point and {scale} after it"
-        raise _wrong(column, value, wanted) from None
+    if number.is_finite():
+        with suppress(Inexact, InvalidOperation):
+            return exact.add(number.quantize(Decimal(1).scaleb(-scale), context=exact), 0)
+    raise _wrong(column, value, f"a number with up to {precision - scale} digits before the point and {scale} after it")
 
 
 _CHECKS: dict[str, Callable[[ColumnSpec, object], Value]] = {
