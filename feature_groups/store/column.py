@@ -54,7 +54,7 @@ class Column:
         checked = {self._checked(value) for value in values}
         if not checked:
             self._refuse("isin was given no values, which would keep no row", "give at least one, or leave it out")
-        return Comparison(self.group, self.spec, "isin", tuple(sorted(checked)))  # type: ignore[type-var]
+        return Comparison(self.group, self.spec, "isin", tuple(sorted(checked)))
 
     def is_null(self) -> Condition:
         """Whether there is no value."""

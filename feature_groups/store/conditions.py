@@ -46,7 +46,7 @@ class Condition(ABC):
         return (self,)
 
     @abstractmethod
-    def expr(self, rename: Mapping[str, str] | None = None) -> nw.Expr:
+    def expr(self, *, rename: Mapping[str, str] | None = None) -> nw.Expr:
         """The condition as an expression over a frame of one feature group's rows; NULL keeps no row in a filter.
 
         Args:
@@ -104,7 +104,7 @@ class Comparison(Condition):
         """Itself."""
         return (self,)
 
-    def expr(self, rename: Mapping[str, str] | None = None) -> nw.Expr:
+    def expr(self, *, rename: Mapping[str, str] | None = None) -> nw.Expr:
         """As in `Condition`."""
         name = self.column.name
         column = nw.col((rename or {}).get(name, name))
@@ -178,9 +178,9 @@ class Combination(Condition):
         """Its parts, if all of them must be true."""
         return self.parts if self.operator == "&" else (self,)
 
-    def expr(self, rename: Mapping[str, str] | None = None) -> nw.Expr:
+    def expr(self, *, rename: Mapping[str, str] | None = None) -> nw.Expr:
         """As in `Condition`."""
-        first, *others = (part.expr(rename) for part in self.parts)
+        first, *others = (part.expr(rename=rename) for part in self.parts)
         for other in others:
             first = first & other if self.operator == "&" else first | other
         return first

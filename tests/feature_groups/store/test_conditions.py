@@ -220,7 +220,7 @@ def test_a_frame_may_name_the_columns_otherwise() -> None:
     condition = (THINGS["count"] > 0) & THINGS["name"].is_not_null()
     renamed = nw.from_native(ROWS.rename({"count": "__count"}))
 
-    kept = renamed.filter(condition.expr({"count": "__count"}))["number"].to_list()
+    kept = renamed.filter(condition.expr(rename={"count": "__count"}))["number"].to_list()
 
     assert kept == nw.from_native(ROWS).filter(condition.expr())["number"].to_list()
     assert len(kept) == 3
