@@ -12,7 +12,7 @@
     │                  FG405 ServerUnavailable
     ├── sources        FG501 SourceMissing · FG502 SourceDamaged
     ├── steps          FG601 StepFailed
-    └── datasets       FG702 UnknownTrainingDataset · FG703 DatasetDamaged · FG704 DatasetDiffers
+    └── datasets       FG701 SplitRefused · FG702 UnknownTrainingDataset · FG703 DatasetDamaged · FG704 DatasetDiffers
 
 The printed form is the same for all: code and title, the object and the state its data is in, what is wrong
 with counts and at most a few samples (none for personal columns), and what to type next.
@@ -266,6 +266,12 @@ class StepFailed(AlluviaError):
 
     code, title = "FG601", "step failed"
     done: Sequence[Any] = ()
+
+
+class SplitRefused(AlluviaError):
+    """Rows cannot be split as asked."""
+
+    code, title = "FG701", "split refused"
 
 
 class UnknownTrainingDataset(AlluviaError):

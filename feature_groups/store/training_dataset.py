@@ -76,7 +76,7 @@ class TrainingDataset:
     @property
     def parts(self) -> tuple[str, ...]:
         """The names of its parts."""
-        return tuple(self.manifest["parts"])
+        return tuple(self.manifest["order"])
 
     @property
     def train(self) -> Part:
@@ -200,7 +200,7 @@ class TrainingDataset:
         return f"training dataset {self.number} of feature view {self.manifest['view']}"
 
     def _rows(self) -> list[list[str]]:
-        parts = self.manifest["parts"].items()
+        parts = [(name, self.manifest["parts"][name]) for name in self.parts]
         return [[name, f"{p['rows']:,}", f"{p['entities']:,}", p["content"][:12]] for name, p in parts]
 
     def __repr__(self) -> str:

@@ -77,6 +77,7 @@ class TrainingDatasets:
             made = made_parts(store, request, folder if materialize else None)
             described = {
                 "spine": {"rows": spine.rows, "content": content, "columns": list(spine.columns)},
+                "order": list(made.parts),
                 "split_text": repr(split) if split else "not split",
                 "materialized": materialize,
                 "engine": why,
@@ -202,14 +203,14 @@ class TrainingDatasets:
         """Pin what it was made from, then write the manifest: from then on the dataset exists."""
         metadata, view = self._store.metadata, self._view
         lock = self._store.lake / "locks" / f"datasets_{view.id}.lock"
-        with table_lock(lock, timeout=self._store.lock_timeout, who=author(), where=view.where):
+        with table_lock(lock, timeout=self._store.writer.lock_timeout, who=author(), where=view.where):
             if (found := self._by_digest(digest)) is not None:
                 return found
             number = metadata.last_number(self._log) + 1
             for pin in described["pins"]:
                 group = next(g for g in view.groups if g.id == pin["group"])
                 table = self._store.get_or_create_feature_group(group).table
-                self._store.writer.pin(table, pin["table_id"], pin["version"], f"training dataset {view.id}/{number}")
+                self._store.writer.pin(table, pin["version"], f"training dataset {view.id}/{number}")
             manifest = {**described, "digest": digest, "number": number, "folder": folder.name}
             metadata.append(self._log, json.loads(json.dumps(manifest)))
             return self.get(number)

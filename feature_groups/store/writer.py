@@ -67,7 +67,7 @@ class Writer:
         lock_timeout: float,
     ) -> None:
         self._log, self._committer, self._metadata, self._clock = log, committer, metadata, clock
-        self._shop, self._lock_timeout = shop, lock_timeout
+        self._shop, self.lock_timeout = shop, lock_timeout
         self.states = TableStates(log, shop)
 
     def upsert(self, table: Table, batch: Batch, request: Request, scope: Frame | None = None) -> Receipt:
@@ -159,7 +159,7 @@ class Writer:
 
     def _locked(self, table: Table, request: Request) -> Any:
         who = f"{author()}, {request.operation} since {datetime.now(UTC):%H:%M:%S} UTC"
-        return table_lock(table.lock_path, timeout=self._lock_timeout, who=who, where=table.group.where)
+        return table_lock(table.lock_path, timeout=self.lock_timeout, who=who, where=table.group.where)
 
     def _ready(self, table: Table, engine: str) -> TableState:
         faultpoint("write.locked")

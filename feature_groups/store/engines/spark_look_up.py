@@ -128,7 +128,7 @@ def polars_schema(frame: DataFrame) -> dict[str, pl.DataType]:
     """The columns of a Spark frame with their Polars types, without a job."""
     from pyspark.sql.pandas.types import to_arrow_schema
 
-    return dict(cast("pl.DataFrame", pl.from_arrow(to_arrow_schema(frame.schema).empty_table())).schema)
+    return dict(cast("pl.DataFrame", pl.from_arrow(to_arrow_schema(frame.schema, timezone="UTC").empty_table())).schema)
 
 
 def ddl(schema: Mapping[str, pl.DataType]) -> str:
