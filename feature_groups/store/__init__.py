@@ -10,25 +10,31 @@ from feature_groups.store.engine import Frame
 from feature_groups.store.errors import AlluviaError
 from feature_groups.store.feature_group import FeatureGroup
 from feature_groups.store.feature_store import FeatureStore
+from feature_groups.store.folds import KFold
 from feature_groups.store.query import Query
 from feature_groups.store.receipts import Receipt
 from feature_groups.store.rules import invariant
 from feature_groups.store.settings import Settings
 from feature_groups.store.source import Source
+from feature_groups.store.splits import EntityTimeSplit, HashSplit, TimeSplit
 from feature_groups.store.stored_group import StoredFeatureGroup
 
 __all__ = [
     "Aggregation",
     "AlluviaError",
     "Condition",
+    "EntityTimeSplit",
     "FeatureGroup",
     "FeatureStore",
     "Frame",
+    "HashSplit",
+    "KFold",
     "Query",
     "Receipt",
     "Settings",
     "Source",
     "StoredFeatureGroup",
+    "TimeSplit",
     "UtcDatetime",
     "connect",
     "invariant",

@@ -58,12 +58,12 @@ def row_hashes(frame: pl.DataFrame, schema: Mapping[str, pl.DataType]) -> tuple[
         for lane in _LANES:
             if words is None or _by_seed(column.dtype):
                 words = _words(column, lane)
-            mixed = _mix(words ^ salts[lane][name])
+            mixed = mix(words ^ salts[lane][name])
             if valid is None:
                 lanes[lane] += mixed
             else:
                 lanes[lane] += np.where(valid, mixed, np.uint64(0))
-    return _mix(lanes[0]), _mix(lanes[1])
+    return mix(lanes[0]), mix(lanes[1])
 
 
 def _by_seed(dtype: pl.DataType) -> bool:
@@ -115,7 +115,8 @@ def _salts(names: tuple[str, ...]) -> tuple[dict[str, np.uint64], ...]:
     return tuple(dict(zip(names, _xxh64(pl.Series(names), lane + 2), strict=True)) for lane in _LANES)
 
 
-def _mix(words: Words) -> Words:
+def mix(words: Words) -> Words:
+    """The finalizer of SplitMix64 of every word; shape (n,) to shape (n,)."""
     with np.errstate(over="ignore"):
         x = words + np.uint64(0x9E3779B97F4A7C15)
         x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
