@@ -10,14 +10,17 @@ from feature_groups.store.engine import Frame
 from feature_groups.store.errors import AlluviaError
 from feature_groups.store.feature_group import FeatureGroup
 from feature_groups.store.feature_store import FeatureStore
+from feature_groups.store.feature_view import FeatureView, History, OnDemand
 from feature_groups.store.folds import KFold
-from feature_groups.store.query import Query
+from feature_groups.store.query import Join, Query
 from feature_groups.store.receipts import Receipt
 from feature_groups.store.rules import invariant
 from feature_groups.store.settings import Settings
 from feature_groups.store.source import Source
 from feature_groups.store.splits import EntityTimeSplit, HashSplit, TimeSplit
 from feature_groups.store.stored_group import StoredFeatureGroup
+from feature_groups.store.stored_view import StoredFeatureView
+from feature_groups.store.training_dataset import TrainingDataset
 
 __all__ = [
     "Aggregation",
@@ -26,15 +29,21 @@ __all__ = [
     "EntityTimeSplit",
     "FeatureGroup",
     "FeatureStore",
+    "FeatureView",
     "Frame",
     "HashSplit",
+    "History",
+    "Join",
     "KFold",
+    "OnDemand",
     "Query",
     "Receipt",
     "Settings",
     "Source",
     "StoredFeatureGroup",
+    "StoredFeatureView",
     "TimeSplit",
+    "TrainingDataset",
     "UtcDatetime",
     "connect",
     "invariant",

@@ -131,7 +131,7 @@ def _with_parts(frame: Frame, told: pl.DataFrame, request: Request, spool: Calla
 
 def _spec(view: FeatureView, spine: Spine, columns: Sequence[str]) -> ContractSpec:
     """The contract of a part: the view's columns, and those of the spine as they came."""
-    known = view.spec.by_name | view.spine_keys
+    known = {**view.spec.by_name, **view.spine_keys}
     specs = []
     for name in columns:
         if name == ROW:
