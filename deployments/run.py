@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from rich.box import SIMPLE
 from rich.console import Console
@@ -21,6 +21,7 @@ from feature_groups.store.errors import AlluviaError, ServerUnavailable, SourceM
 
 if TYPE_CHECKING:
     from flows.refresh import Refreshed
+    from flows.training import Trained
 
 GENERATED_EVENTS = 20_000
 # Before Prefect is imported: it reports to its makers from a terminal, and logs every line to it.
@@ -83,15 +84,17 @@ def _run(given: argparse.Namespace, home: Path, console: Console) -> int:
         if not server.managed:
             _reach(server)
         from flows.refresh import refresh
+        from flows.training import training
 
         imported = time.monotonic()
         state = refresh(
             data=data,
-            lake=given.lake and given.lake.expanduser().resolve(),
+            lake=_lake(given),
             engine=given.engine or settings.engine,
             only=[name for name in map(str.strip, given.only.split(",")) if name],
             return_state=True,
         )
+        datasets = _datasets(training, given, settings.engine) if state.is_completed() and not given.only else []
         ended = time.monotonic()
     result = state.result(raise_on_failure=False)
     if isinstance(result, BaseException) and not isinstance(result, StepFailed):
@@ -102,6 +105,8 @@ def _run(given: argparse.Namespace, home: Path, console: Console) -> int:
         console.print(_summary(done, data))
     else:
         console.print("Nothing to refresh: these feature groups get their rows by insert, not from files.")
+    if datasets:
+        console.print(_dataset_table(datasets))
     console.print(
         f"{ended - imported:.1f} s of work, {served - begun:.1f} s for the server, {imported - served:.1f} s of imports"
     )
@@ -113,6 +118,15 @@ def _run(given: argparse.Namespace, home: Path, console: Console) -> int:
         if one.error:
             print(f"\n{one.error}", file=sys.stderr)
     return 1 if failed else 0
+
+
+def _datasets(training: Any, given: argparse.Namespace, engine: str) -> list[Trained]:
+    made: list[Trained] = training(lake=_lake(given), engine=given.engine or engine)
+    return made
+
+
+def _lake(given: argparse.Namespace) -> Path | None:
+    return given.lake.expanduser().resolve() if given.lake else None
 
 
 def _reach(server: ServerInfo) -> None:
@@ -159,6 +173,21 @@ def _summary(done: Sequence[Refreshed], data: Path) -> Table:
         numbers = (f"{d.rows:,}", f"{d.new:,}", f"{d.changed:,}", f"{d.rejected:,}", f"{d.seconds:.1f}")
         version = "-" if d.version is None else str(d.version)
         table.add_row(d.group, version, *numbers, f"{d.outcome}: {d.why}", style=_STYLES[d.outcome])
+    return table
+
+
+def _dataset_table(done: Sequence[Trained]) -> Table:
+    table = Table(title="Training datasets", title_justify="left", box=SIMPLE, collapse_padding=True)
+    table.add_column("view", no_wrap=True)
+    table.add_column("number", justify="right", no_wrap=True)
+    table.add_column("rows", min_width=30, overflow="fold")
+    table.add_column("seconds", justify="right", no_wrap=True)
+    table.add_column("made or found", overflow="fold")
+    for d in done:
+        rows = ", ".join(f"{name} {count:,}" for name, count in d.parts.items())
+        why = f"made: new pins or spine; {d.engine}" if d.new else "found: same pins, spine and split"
+        style = _STYLES["run" if d.new else "skipped"]
+        table.add_row(d.view, str(d.number), rows, f"{d.seconds:.1f}", why, style=style)
     return table
 
 

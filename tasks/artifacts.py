@@ -13,7 +13,7 @@ from prefect.artifacts import (
     update_progress_artifact,
 )
 
-from feature_groups.store import Receipt
+from feature_groups.store import Receipt, TrainingDataset
 from feature_groups.store.errors import AlluviaError
 
 
@@ -47,6 +47,16 @@ def publish_failure(group: str, error: AlluviaError) -> None:
         key=artifact_key("contract", group),
         markdown=f"# {error.code} {error.title}\n\n{_page(str(error))}",
         description=f"{error.code}: {error.where} {error.state}",
+    )
+
+
+def publish_dataset(dataset: TrainingDataset) -> None:
+    """A training dataset: its parts, what it is pinned to, and the statistics of every part."""
+    pages = [f"## {name}\n\n{_page(repr(dataset.statistics(name)))}" for name in dataset.parts]
+    create_markdown_artifact(
+        key=artifact_key("dataset", str(dataset.manifest["view"])),
+        markdown="\n\n".join([f"# {dataset.where}", _page(repr(dataset)), *pages]),
+        description=f"Training dataset {dataset.number}, {dataset.manifest['split_text']}",
     )
 
 

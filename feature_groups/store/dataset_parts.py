@@ -82,8 +82,7 @@ def made_parts(store: FeatureStore, request: Request, folder: Path | None) -> Ma
     if request.split is not None and PART not in whole.collect_schema().names():
         whole = computed_once(engine, _split_after(whole, request, spool), spool)
     names = request.split.names if request.split else (WHOLE,)
-    markers = [node.look.at for node in data.nodes]
-    columns = [c for c in whole.collect_schema().names() if c not in (*markers, PART)]
+    columns = [c for c in whole.collect_schema().names() if c not in (*data.hidden, PART)]
     spec = _spec(view, request.spine, columns)
     parts = {}
     for name in names:

@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Iterable, Iterator, Sequence
 from types import ModuleType
 
+from feature_groups.store.dataset_plan import DatasetPlan
 from feature_groups.store.errors import AlluviaError, InvalidDeclaration, UnknownFeatureGroup, did_you_mean
 from feature_groups.store.feature_group import FeatureGroup
 
@@ -38,6 +39,27 @@ def discover(package: str) -> list[FeatureGroup]:
         if not _declared_well(group):
             raise _misplaced(group, place)
     return in_order(found.values())
+
+
+def discover_plans(package: str) -> list[DatasetPlan]:
+    """The training datasets declared in the modules of a package, by the view's name.
+
+    Raises:
+        InvalidDeclaration: A module cannot be imported, or a view is not named like its module.
+    """
+    found: dict[str, DatasetPlan] = {}
+    for module in _modules(package):
+        name = module.__name__.rpartition(".")[2]
+        for plan in (value for value in vars(module).values() if isinstance(value, DatasetPlan)):
+            if plan.view.name != name:
+                raise InvalidDeclaration(
+                    plan.view.where,
+                    what=f"It is declared in {module.__file__}.",
+                    state="was not declared",
+                    next_step="give every view a module of its own name.",
+                )
+            found[plan.view.id] = plan
+    return [found[key] for key in sorted(found)]
 
 
 def _modules(package: str) -> Iterator[ModuleType]:

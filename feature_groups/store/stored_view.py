@@ -132,7 +132,7 @@ class StoredFeatureView:
         chosen, why = chosen_engine(store, pins, given.rows, engine)
         log.info("%s: scoring data with %s", view.where, why)
         data = view_data(store, view, given, on_engine(given, chosen, store.shop), chosen, _SERVED, pins)
-        hidden = {node.look.at for node in data.nodes} | ({ROW} if chosen.name == "polars" else set())
+        hidden = [*data.hidden, *([ROW] if chosen.name == "polars" else [])]
         return data.frame.drop(*hidden).to_native()
 
     def get_feature_vector(self, entry: Mapping[str, Any]) -> dict[str, Any]:

@@ -26,16 +26,14 @@ class ViewData:
     """The joined data of a view.
 
     Attributes:
-        frame: ``__row``, the spine's columns, the outputs of the roles, and a marker column per look-up.
+        frame: ``__row``, the spine's columns, the outputs of the roles, and the hidden columns.
         nodes: The look-ups.
-        engine: Where it lives.
-        rows: Rows; those of the spine.
+        hidden: Columns that only tell what was found, or lead from one group to the next.
     """
 
     frame: Frame
     nodes: Sequence[Node]
-    engine: Engine
-    rows: int
+    hidden: Sequence[str]
 
 
 def rules_of(view: FeatureView) -> Rules:
@@ -74,8 +72,9 @@ def view_data(
         result = result.with_columns(transform.expression().alias(transform.name))
     extra = [name for name in frame.collect_schema().names() if name not in (ROW, *spine.columns)]
     outputs = [name for role in roles for name in view.names(role) if name not in spine.columns]
-    markers = [node.look.at for node in made.nodes]
-    return ViewData(result.select(ROW, *spine.columns, *extra, *outputs, *markers), made.nodes, engine, spine.rows)
+    hidden = [node.look.at for node in made.nodes]
+    hidden += [name for node in made.nodes for name in node.look.outputs if name.startswith("__")]
+    return ViewData(result.select(ROW, *spine.columns, *extra, *outputs, *hidden), made.nodes, hidden)
 
 
 def history_data(
