@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -197,6 +198,13 @@ def test_a_rebuild_that_says_so_follows_when_the_changes_cannot_be_read(
 
     assert "full: the change feed of events_v1 is gone" in why(light_store)
     assert "full: the change feed of events_v1 is gone" in caplog.text
+    assert_frame_equal(rows_of(light_store), rebuilt(light_store))
+
+    for value in (3, 4):
+        fg.insert(events((1, 5, value)))
+    assert light_store.vacuum(retain=timedelta(0), group=EVENTS).removed
+    refreshed(light_store)
+    assert re.search("full: the change feed of events_v1 is gone .* The vacuum of .* removed it", why(light_store))
     assert_frame_equal(rows_of(light_store), rebuilt(light_store))
 
 

@@ -36,6 +36,14 @@ def test_what_is_not_there_is_none(metadata: Metadata) -> None:
     assert metadata.last_number("log") == 0
 
 
+def test_an_object_that_is_removed_may_be_written_again(metadata: Metadata) -> None:
+    metadata.put_if_absent("a/b.json", {"x": 1})
+    metadata.remove("a/b.json")
+    metadata.remove("a/b.json")
+    assert metadata.get("a/b.json") is None
+    assert metadata.put_if_absent("a/b.json", {"x": 2})
+
+
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(given_values=st.lists(st.dictionaries(words, values, max_size=3), max_size=5), log=words)
 def test_a_log_gives_back_what_was_appended_in_order(

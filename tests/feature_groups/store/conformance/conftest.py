@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,6 +86,15 @@ def story(stories: Callable[[str], Story], engine: str) -> Story:
 def light_story(stories: Callable[[str], Story]) -> Story:
     """The same, for what does not depend on the engine that wrote it."""
     return stories("polars")
+
+
+@pytest.fixture
+def copied(light_story: Story, tmp_path: Path) -> tuple[StoredFeatureGroup, Path]:
+    """The group in a copy of the story's lake, without statistics, and its table's folder; to be damaged."""
+    shutil.copytree(light_story.store.lake, tmp_path / "lake")
+    shutil.rmtree(tmp_path / "lake" / "metadata" / "groups" / "visits_v1" / "statistics", ignore_errors=True)
+    group = connect(tmp_path / "lake", settings=Settings(engine="polars")).get_or_create_feature_group(visits())
+    return group, Path(group.table.path)
 
 
 def tell(lake: Path, engine: str) -> Story:

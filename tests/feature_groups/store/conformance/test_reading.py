@@ -182,15 +182,6 @@ DAMAGE: dict[str, Callable[[Path], object]] = {
 }
 
 
-@pytest.fixture
-def copied(light_story: Any, tmp_path: Path) -> tuple[StoredFeatureGroup, Path]:
-    """A copy of the story's lake, to be damaged."""
-    shutil.copytree(light_story.store.lake, tmp_path / "lake")
-    shutil.rmtree(tmp_path / "lake" / "metadata" / "groups" / "visits_v1" / "statistics", ignore_errors=True)
-    group = connect(tmp_path / "lake", settings=Settings(engine="polars")).get_or_create_feature_group(visits())
-    return group, Path(group.table.path)
-
-
 @pytest.mark.parametrize("damage", DAMAGE)
 def test_a_damaged_table_is_neither_read_nor_written(
     copied: tuple[StoredFeatureGroup, Path], damage: str, light_story: Any
