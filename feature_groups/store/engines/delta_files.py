@@ -42,7 +42,8 @@ def logged_versions(path: str) -> list[int]:
 
 def read_commit(path: str, version: int) -> tuple[CommitFiles, set[str]]:
     """One commit, and the table features it names; raises ValueError or OSError when it cannot be read."""
-    added, removed, cdc, changes = [], [], [], []
+    added, removed = list[RowFile](), list[RowFile]()
+    cdc, changes = list[str](), list[str]()
     committed_at, table_id, features = None, "", set[str]()
     for kind, action in _actions(Path(path, "_delta_log", f"{version:020d}.json")):
         match kind:
