@@ -160,7 +160,9 @@ def _plan(
         readable=tuple(rows),
         changes=tuple(changes),
         pins=tuple(
-            _held(commits, retained, version, owners, sizes, _obstacle(table_id in ids, version, newest, rows))
+            _held(
+                commits, retained, version, owners, sizes, _obstacle(version, newest, rows, same_table=table_id in ids)
+            )
             for (table_id, version), owners in pins.items()
         ),
     )
@@ -188,7 +190,7 @@ def _held(
     return HeldVersion(version, tuple(owners), len(files), sum(files), problem)
 
 
-def _obstacle(same_table: bool, version: int, newest: int, rows: Sequence[int]) -> str:  # noqa: FBT001
+def _obstacle(version: int, newest: int, rows: Sequence[int], *, same_table: bool) -> str:
     if not same_table:
         return "of a table that was removed"
     if version > newest:
