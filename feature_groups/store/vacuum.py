@@ -26,7 +26,7 @@ from feature_groups.store.feature_group import FeatureGroup
 from feature_groups.store.metadata import Metadata
 from feature_groups.store.pins import Pins
 from feature_groups.store.table import Table
-from feature_groups.store.table_files import CommitFiles, FoundFile, in_force_since, needed, spans, whole
+from feature_groups.store.table_files import FoundFile, in_force_since, needed, spans, whole
 from feature_groups.store.vacuum_log import VacuumLog, VacuumRecord
 from feature_groups.store.vacuum_report import HeldVersion, VacuumedTable, VacuumReport
 
@@ -111,15 +111,8 @@ def vacuum_group(
         if plan.going and not dry_run:
             if plan.path == table.path:
                 rows, changes = (tuple(spans(v)) for v in (plan.report.readable, plan.report.changes))
-                record = VacuumRecord(
-                    tables.table_id(plan.path),
-                    now.isoformat(),
-                    author(),
-                    retain.total_seconds(),
-                    plan.newest,
-                    rows,
-                    changes,
-                )
+                table_id, length = tables.table_id(plan.path), retain.total_seconds()
+                record = VacuumRecord(table_id, now.isoformat(), author(), length, plan.newest, rows, changes)
                 VacuumLog(metadata, table.group.id).append(record)
                 faultpoint("vacuum.recorded")
             _remove(plan, table.group.where)
@@ -132,14 +125,13 @@ def _plan(
 ) -> _Plan:
     commits, found = tables.commit_files(path), tables.found_files(path)
     newest, ids = commits[-1].version, {c.table_id for c in commits}
-    retained = in_force_since(commits, cutoff)
-    kept = {*retained, *(version for table_id, version in pins if table_id in ids)}
+    young_enough = in_force_since(commits, cutoff)
+    kept = {*young_enough, *(version for table_id, version in pins if table_id in ids)}
     keep, known = needed(commits, kept), {file for c in commits for file in c.files}
     oldest = time.time() - SAFETY_AGE.total_seconds()
     young = {f.name for f in found if f.of not in known and f.modified > oldest}
     going = [f for f in found if f.of not in keep and f.name not in young]
-    gone = _gone(path, known, found, going)
-    rows, changes = whole(commits, gone)
+    rows, changes = whole(commits, _gone(path, known, found, going))
     problem = tables.damage(path, newest) or (None if newest in rows else tables.missing(path, newest))
     if problem:
         raise TableDamaged(
@@ -148,23 +140,24 @@ def _plan(
             state="was not vacuumed, and is as it was",
             next_step="restore the folder from a copy; what is left of older versions may help.",
         )
+    anyhow = needed(commits, young_enough) if pins else set()
     sizes = {f.name: f.size for f in found}
-    removed = sum(f.size for f in going)
+    held = []
+    for (table_id, version), owners in pins.items():
+        obstacle = _obstacle(version, newest, rows, same_table=table_id in ids)
+        only = [] if obstacle else [sizes[f] for f in needed(commits, {version}) - anyhow if f in sizes]
+        held.append(HeldVersion(version, tuple(owners), len(only), sum(only), obstacle))
+    freed = sum(f.size for f in going)
     report = VacuumedTable(
         name=name,
         kept=len(found) - len(going),
-        kept_size=sum(sizes.values()) - removed,
+        kept_size=sum(f.size for f in found) - freed,
         removed=len(going),
-        freed=removed,
+        freed=freed,
         young=len(young),
         readable=tuple(rows),
         changes=tuple(changes),
-        pins=tuple(
-            _held(
-                commits, retained, version, owners, sizes, _obstacle(version, newest, rows, same_table=table_id in ids)
-            )
-            for (table_id, version), owners in pins.items()
-        ),
+        pins=tuple(held),
     )
     return _Plan(path, newest, going, report)
 
@@ -175,19 +168,6 @@ def _gone(path: str, known: set[str], found: Sequence[FoundFile], going: Sequenc
     there = {f.name for f in found} - removed
     # What is not found may be elsewhere, or behind a symbolic link.
     return {f for f in known - there if f in removed or not os.path.exists(os.path.join(path, f))}
-
-
-def _held(
-    commits: Sequence[CommitFiles],
-    retained: range,
-    version: int,
-    owners: Sequence[str],
-    sizes: Mapping[str, int],
-    problem: str,
-) -> HeldVersion:
-    only = needed(commits, {version}) - needed(commits, retained) if not problem else set()
-    files = [sizes[f] for f in only if f in sizes]
-    return HeldVersion(version, tuple(owners), len(files), sum(files), problem)
 
 
 def _obstacle(version: int, newest: int, rows: Sequence[int], *, same_table: bool) -> str:
