@@ -55,7 +55,7 @@ def _part(events: pl.DataFrame, time: Ints, group: Ints, spec: ChangeLogSpec) ->
     base, first = _bases(time, starts, windows, spec)
     entry = base[group] + (_rounded(time + 1, spec) - first[group])
     leave = {w: base[group] + (_rounded(time + w + 1, spec) - first[group]) for w in windows}
-    codes = np.sort(np.concatenate([entry, *leave.values()]))
+    codes = np.sort(np.concatenate([entry, *leave.values()]), kind="stable")  # merges runs that are sorted already
     points = codes[np.r_[True, codes[1:] != codes[:-1]]]
     hi = np.searchsorted(entry, points, side="right")
     owner = group[hi - 1]
