@@ -19,6 +19,8 @@ import polars as pl
 from feature_groups.store.window_slices import MICROSECOND, ChangeLogSpec, Ints, Slices
 
 _MAX_CODE = 2**62
+_PART = 2**18
+"""Events computed at a time, whole keys: bounds the memory for what is made on the way."""
 
 
 def change_log(events: pl.DataFrame, spec: ChangeLogSpec) -> pl.DataFrame:
@@ -90,12 +92,12 @@ def _bases(time: Ints, starts: Ints, windows: Sequence[int], spec: ChangeLogSpec
 
 
 def _chunks(time: Ints, starts: Ints, spec: ChangeLogSpec) -> list[tuple[int, int]]:
-    """Runs of whole keys whose instants, laid one after another, stay below 2^62."""
+    """Runs of whole keys, about `_PART` events each, whose instants, laid one after another, stay below 2^62."""
     longest = max((w // MICROSECOND for a in spec.aggregations for w in a.windows if w is not None), default=0)
     slack = 2 * (spec.resolution // MICROSECOND) if spec.resolution else 0
     ends = np.r_[starts[1:], len(time)]
     lengths = (time[ends - 1] - time[starts] + longest + slack + 2).astype(np.float64)
-    chunk = (np.cumsum(lengths) // _MAX_CODE).astype(np.int64)
-    borders = np.flatnonzero(np.r_[True, chunk[1:] != chunk[:-1]])
+    line, part = (np.cumsum(lengths) // _MAX_CODE).astype(np.int64), (ends - 1) // _PART
+    borders = np.flatnonzero(np.r_[True, (line[1:] != line[:-1]) | (part[1:] != part[:-1])])
     firsts = [int(starts[b]) for b in borders]
     return list(zip(firsts, [*firsts[1:], len(time)], strict=True))

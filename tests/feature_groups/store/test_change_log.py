@@ -133,6 +133,15 @@ def test_many_keys_over_long_spans_do_not_overflow_the_line_of_codes() -> None:
     assert log.group_by("k").agg(pl.col("count_all").max())["count_all"].eq(2).all()
 
 
+@settings(max_examples=15, deadline=None)
+@given(rows=events)
+def test_keys_computed_a_few_at_a_time_give_what_they_give_at_once(rows: list[Event]) -> None:
+    at_once = change_log(frame(rows), spec())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("feature_groups.store.change_log._PART", 2)
+        assert change_log(frame(rows), spec()).equals(at_once)
+
+
 def test_floats_with_more_digits_than_declared_are_refused() -> None:
     with pytest.raises(ContractViolated, match="more than 2 decimals"):
         change_log(frame([(0, 0, 0, 1, 0.123)]), spec())
