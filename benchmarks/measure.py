@@ -140,20 +140,23 @@ def load() -> str:
 
 def _others() -> float:
     """CPU-seconds of the living descendants, and of those that these have reaped."""
-    parent: dict[int, int] = {}
-    ticks: dict[int, int] = {}
+    return sum(sum(int(f) for f in fields[11:15]) for _, fields in descendants()) / _TICK
+
+
+def descendants() -> list[tuple[int, list[str]]]:
+    """Every living descendant with the fields of its ``/proc/<id>/stat`` from the third on, the state."""
+    parents: dict[int, list[tuple[int, list[str]]]] = {}
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit():
             try:
                 fields = (folder / "stat").read_text().rpartition(")")[2].split()
             except (FileNotFoundError, ProcessLookupError):
                 continue
-            parent[int(folder.name)] = int(fields[1])
-            ticks[int(folder.name)] = sum(int(f) for f in fields[11:15])
-    found, below = 0, [os.getpid()]
+            parents.setdefault(int(fields[1]), []).append((int(folder.name), fields))
+    found: list[tuple[int, list[str]]] = []
+    below = [os.getpid()]
     while below:
-        above = below.pop()
-        children = [pid for pid, p in parent.items() if p == above]
-        found += sum(ticks[pid] for pid in children)
-        below += children
-    return found / _TICK
+        children = parents.get(below.pop(), [])
+        found += children
+        below += [child for child, _ in children]
+    return found

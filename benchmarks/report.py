@@ -10,6 +10,7 @@ from pathlib import Path
 from benchmarks.measure import Row
 
 MARK = "alluvia-benchmark-rows "
+RESULTS = Path(__file__).parent / "results"
 
 
 def main(rows: Callable[[], list[Row]]) -> None:

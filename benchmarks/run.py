@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import platform
+import shutil
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -14,9 +15,9 @@ from importlib.metadata import version
 from pathlib import Path
 
 from benchmarks.measure import Row, load
-from benchmarks.report import flush, markdown, printed_rows, save
+from benchmarks.report import RESULTS, flush, markdown, printed_rows, save
 
-BENCHMARKS = ("insert", "upsert", "contract", "session", "refresh")
+BENCHMARKS = ("insert", "upsert", "contract", "session", "change_log", "increments", "growth", "refresh")
 PROJECT = Path(__file__).parents[1]
 
 
@@ -48,11 +49,19 @@ def main() -> int:
     }
     head = "\n".join(["# Benchmarks", "", *(f"- {name}: {value}" for name, value in facts.items())])
     table = markdown(rows, head + "\n\nCPU-seconds (Python, JVM and workers) decide; the machine is shared.")
-    save(rows, facts, PROJECT / "benchmarks" / "results" / f"{begun:%Y-%m-%dT%H%M%S}.json")
+    save(rows, facts, RESULTS / f"{begun:%Y-%m-%dT%H%M%S}.json")
     if given.write:
-        (PROJECT / "docs" / "benchmarks.md").write_text(table)
+        (PROJECT / "docs" / "benchmarks.md").write_text(table + _pictures(begun))
     print(table)
     return int(bool(failed) or any(row.met is False or row.same_answer is False for row in rows))
+
+
+def _pictures(begun: datetime) -> str:
+    """Copy the pictures drawn since then beside the table; the lines that show them."""
+    drawn = [path for path in sorted(RESULTS.glob("*.png")) if path.stat().st_mtime >= begun.timestamp()]
+    for path in drawn:
+        shutil.copy(path, PROJECT / "docs" / "pictures")
+    return "".join(f"\n![{path.stem}](pictures/{path.name})\n" for path in drawn)
 
 
 if __name__ == "__main__":
