@@ -10,8 +10,11 @@ from feature_groups.store.engine import Frame
 from feature_groups.store.names import INGESTED_AT, IS_DELETED
 
 OLD = "__old_"
-OP = "op"
-INSERT, UPDATE, DELETE = "I", "U", "D"
+CHANGE_TYPE = "_change_type"
+"""The column of a change feed, Delta's own, that says what became of a row."""
+
+INSERT, BEFORE, UPDATE, DELETE = "insert", "update_preimage", "update_postimage", "delete"
+"""A row that is new; one that changes, as it was; the same, as it will be; one that is removed."""
 
 
 def visible(stored: Frame, key: Sequence[str], columns: Sequence[str]) -> Frame:
@@ -29,15 +32,16 @@ def visible(stored: Frame, key: Sequence[str], columns: Sequence[str]) -> Frame:
 
 
 def classified(batch: Frame, current: Frame, key: Sequence[str], content: Sequence[str]) -> Frame:
-    """The batch with ``op`` (I new, U changed, NULL unchanged) and the stored values as ``__old_<column>``.
+    """The batch with its kind of change (NULL: unchanged), and the stored values as ``__old_<column>``.
 
     Args:
         batch: Rows unique by `key`, with the columns `key` and `content`.
-        current: The visible rows, likewise.
+        current: The visible rows, likewise, and when they were taken in.
         key: The columns rows are unique by; never NULL.
         content: The other columns; compared so that NULL equals NULL.
     """
-    renamed = current.select(*key, *(nw.col(c).alias(OLD + c) for c in content), nw.lit(1).alias(OLD))
+    stored = [nw.col(c).alias(OLD + c) for c in (*content, INGESTED_AT)]
+    renamed = current.select(*key, *stored, nw.lit(1).alias(OLD))
     joined = batch.join(renamed, on=list(key), how="left")
     same = nw.col(OLD) == 1
     for column in content:
@@ -49,13 +53,13 @@ def classified(batch: Frame, current: Frame, key: Sequence[str], content: Sequen
         .then(nw.lit(INSERT))
         .otherwise(nw.when(~same).then(nw.lit(UPDATE)).otherwise(nw.lit(None, dtype=nw.String)))
     )
-    return joined.with_columns(kind.alias(OP))
+    return joined.with_columns(kind.alias(CHANGE_TYPE))
 
 
 def old_values(rows: Frame, key: Sequence[str], content: Sequence[str]) -> Frame:
-    """The stored values of rows that `classified` marked as changed."""
-    changed = rows.filter(nw.col(OP) == UPDATE)
-    return changed.select(*key, *(nw.col(OLD + c).alias(c) for c in content))
+    """The stored values of rows that `classified` marked as changed, and when they were taken in."""
+    changed = rows.filter(nw.col(CHANGE_TYPE) == UPDATE)
+    return changed.select(*key, *(nw.col(OLD + c).alias(c) for c in (*content, INGESTED_AT)))
 
 
 def missing(batch: Frame, current: Frame, key: Sequence[str]) -> Frame:

@@ -80,8 +80,10 @@ class Committer(Protocol):
     def append(self, path: str, rows: pl.DataFrame | str, key: str, note: Mapping[str, Any]) -> None:
         """Append rows (a frame or a folder of Parquet) in one commit marked with the batch key."""
 
-    def merge(self, path: str, rows: pl.DataFrame | str, on: Sequence[str], key: str, note: Mapping[str, Any]) -> None:
-        """Insert, update and delete in one commit; the column ``op`` of a row says I, U or D."""
+    def replace(
+        self, path: str, changes: pl.DataFrame | str, on: Sequence[str], key: str, note: Mapping[str, Any]
+    ) -> None:
+        """Insert, update and delete in one commit; `changes` is what the table's change feed will say of it."""
 
     def add_columns(self, path: str, columns: Sequence[tuple[str, str, str]], note: Mapping[str, Any]) -> None:
         """Add nullable columns as (name, Spark type, comment)."""

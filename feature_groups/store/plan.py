@@ -8,8 +8,9 @@ from pathlib import Path
 
 import narwhals as nw
 
-from feature_groups.store.classify import DELETE, INSERT, OP, UPDATE, classified, missing, old_values
+from feature_groups.store.classify import BEFORE, CHANGE_TYPE, DELETE, INSERT, UPDATE, classified, missing, old_values
 from feature_groups.store.engine import Engine, Frame
+from feature_groups.store.names import INGESTED_AT
 from feature_groups.store.row_hash import MODULUS
 from feature_groups.store.table import Table
 
@@ -19,7 +20,8 @@ class Plan:
     """The effect of a batch.
 
     Attributes:
-        rows: Rows to commit with ``op`` (I, U, D) and the contract's columns.
+        rows: New rows and changed ones as they will be: the contract's columns and the kind of change.
+        gone: Changed rows as they are and rows to remove, likewise, and when they were taken in; None without any.
         inserted: Rows with a new key.
         updated: Rows whose values change.
         deleted: Rows to remove.
@@ -28,6 +30,7 @@ class Plan:
     """
 
     rows: Frame
+    gone: Frame | None
     inserted: int
     updated: int
     deleted: int
@@ -56,7 +59,7 @@ def plan_upsert(
     Args:
         engine: Where the frames live.
         batch: Good rows, unique by key.
-        current: The table's visible rows (contract columns), or None when it has none.
+        current: The table's visible rows and when they were taken in, or None when it has none.
         table: The feature group.
         batch_fingerprint: Content fingerprint of the batch.
         count: Rows of the batch.
@@ -65,25 +68,29 @@ def plan_upsert(
     """
     names = table.spec.names
     if current is None:
-        return Plan(batch.with_columns(nw.lit(INSERT).alias(OP)), count, 0, 0, 0, batch_fingerprint)
+        return Plan(_marked(batch, INSERT), None, count, 0, 0, 0, batch_fingerprint)
     schema = table.spec.polars_schema
     told = computed_once(engine, classified(batch, current, table.key, table.content), spool)
     counts = _counts(engine, told)
     inserted, updated = counts.get(INSERT, 0), counts.get(UPDATE, 0)
-    moved = told.filter(~nw.col(OP).is_null()).select(*names, OP)
+    moved = told.filter(~nw.col(CHANGE_TYPE).is_null()).select(*names, CHANGE_TYPE)
+    gone = []
     added = removed = 0
     if inserted or updated:
         added = batch_fingerprint if inserted == count else engine.fingerprint(moved, schema)
     if updated:
-        removed = engine.fingerprint(old_values(told, table.key, table.content), schema)
+        before = old_values(told, table.key, table.content)
+        removed = engine.fingerprint(before, schema)
+        gone.append(_marked(before, BEFORE).select(*names, INGESTED_AT, CHANGE_TYPE))
     deleted = 0
     if overwrite:
-        gone = computed_once(engine, missing(batch, current, table.key).select(*names), spool)
-        deleted = _height(engine, gone)
+        absent = computed_once(engine, missing(batch, current, table.key).select(*names, INGESTED_AT), spool)
+        deleted = _height(engine, absent)
         if deleted:
-            removed += engine.fingerprint(gone, schema)
-            moved = nw.concat([moved, gone.with_columns(nw.lit(DELETE).alias(OP)).select(*names, OP)])
-    return Plan(moved, inserted, updated, deleted, count - inserted - updated, (added - removed) % MODULUS)
+            removed += engine.fingerprint(absent, schema)
+            gone.append(_marked(absent, DELETE))
+    unchanged, moves = count - inserted - updated, (added - removed) % MODULUS
+    return Plan(moved, nw.concat(gone) if gone else None, inserted, updated, deleted, unchanged, moves)
 
 
 def plan_delete(
@@ -92,12 +99,16 @@ def plan_delete(
     """The visible rows whose key columns are among the given ones, to be removed; other keys are unchanged."""
     names = table.spec.names
     wanted = keys.select(*on).unique()
-    gone = computed_once(engine, current.join(wanted, on=on, how="semi").select(*names), spool)
+    gone = computed_once(engine, current.join(wanted, on=on, how="semi").select(*names, INGESTED_AT), spool)
     deleted = _height(engine, gone)
     absent = _height(engine, wanted.join(gone.select(*on), on=on, how="anti"))
     removed = engine.fingerprint(gone, table.spec.polars_schema) if deleted else 0
-    rows = gone.with_columns(nw.lit(DELETE).alias(OP)).select(*names, OP)
-    return Plan(rows, 0, 0, deleted, absent, -removed % MODULUS)
+    none = _marked(gone.select(*names), INSERT).head(0)
+    return Plan(none, _marked(gone, DELETE), 0, 0, deleted, absent, -removed % MODULUS)
+
+
+def _marked(rows: Frame, kind: str) -> Frame:
+    return rows.with_columns(nw.lit(kind).alias(CHANGE_TYPE))
 
 
 def computed_once(engine: Engine, frame: Frame, spool: Callable[[], Path]) -> Frame:
@@ -110,8 +121,8 @@ def computed_once(engine: Engine, frame: Frame, spool: Callable[[], Path]) -> Fr
 
 
 def _counts(engine: Engine, told: Frame) -> Mapping[str, int]:
-    counted = engine.collect(told.group_by(OP).agg(nw.len().alias("n")))
-    return {str(op): int(n) for op, n in counted.select(OP, "n").rows() if op is not None}
+    counted = engine.collect(told.group_by(CHANGE_TYPE).agg(nw.len().alias("n")))
+    return {str(kind): int(n) for kind, n in counted.select(CHANGE_TYPE, "n").rows() if kind is not None}
 
 
 def _height(engine: Engine, frame: Frame) -> int:

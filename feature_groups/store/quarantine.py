@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+import narwhals as nw
 import polars as pl
 
 from feature_groups.store.batch import Batch
-from feature_groups.store.classify import DELETE, OP
+from feature_groups.store.classify import CHANGE_TYPE, DELETE
 from feature_groups.store.commit_note import Request, author
-from feature_groups.store.engine import Committer, TableLog
+from feature_groups.store.engine import Committer, Engine, TableLog
 from feature_groups.store.table import BATCH_KEY, REASON, REJECTED_AT, REJECTED_ID, Layout, Table
 
 
@@ -38,11 +39,14 @@ def set_aside(log: TableLog, committer: Committer, table: Table, batch: Batch, r
     committer.append(path, made, request.batch_key, note)
 
 
-def release(log: TableLog, committer: Committer, table: Table, rejected_ids: Sequence[str], key: str) -> None:
+def release(
+    log: TableLog, committer: Committer, polars: Engine, table: Table, rejected_ids: Sequence[str], key: str
+) -> None:
     """Take rows out of the rejected table, once."""
-    if not log.exists(table.rejected_path) or log.has_batch(table.rejected_path, key):
+    path = table.rejected_path
+    if not log.exists(path) or log.has_batch(path, key):
         return
+    there = polars.table(path, log.version(path)).filter(nw.col(REJECTED_ID).is_in(list(rejected_ids)))
+    gone = polars.collect(there.with_columns(nw.lit(DELETE).alias(CHANGE_TYPE)))
     note = {"operation": "release", "batch_key": key, "who": author()}
-    rows = pl.DataFrame({REJECTED_ID: list(dict.fromkeys(rejected_ids))}, schema={REJECTED_ID: pl.String()})
-    marked = rows.with_columns(pl.lit(DELETE).alias(OP))
-    committer.merge(table.rejected_path, marked, [REJECTED_ID], key, note)
+    committer.replace(path, gone, [REJECTED_ID], key, note)

@@ -9,7 +9,7 @@ import narwhals as nw
 import polars as pl
 
 from feature_groups.store.batch import Workshop
-from feature_groups.store.classify import visible
+from feature_groups.store.classify import BEFORE, CHANGE_TYPE, DELETE, INSERT, UPDATE, visible
 from feature_groups.store.damage import refuse_damaged
 from feature_groups.store.engine import Engine, Frame, TableLog
 from feature_groups.store.errors import NoChangeFeed, NoSuchVersion, NothingWritten
@@ -21,7 +21,7 @@ from feature_groups.store.statistics import Statistics
 from feature_groups.store.table import Table
 from feature_groups.store.vacuum_log import VacuumLog
 
-CHANGE_TYPE, COMMIT_VERSION = "_change_type", "_commit_version"
+COMMIT_VERSION = "_commit_version"
 
 AsOf = int | datetime | str | None
 """A version, an aware instant (or its ISO text), or None for the newest version."""
@@ -197,10 +197,10 @@ def _kept_changes(feed: Frame, stored: Frame, table: Table, names: list[str]) ->
     updates = alive.filter(existed)
     earlier = [nw.col(f"__was_{c}").alias(c) for c in table.content]
     parts = [
-        alive.filter(~existed).with_columns(kind("insert")).select(*wanted),
-        updates.with_columns(kind("update_postimage")).select(*wanted),
-        updates.with_columns(kind("update_preimage"), *earlier).select(*wanted),
-        rows.filter(nw.col(IS_DELETED)).with_columns(kind("delete")).select(*wanted),
+        alive.filter(~existed).with_columns(kind(INSERT)).select(*wanted),
+        updates.with_columns(kind(UPDATE)).select(*wanted),
+        updates.with_columns(kind(BEFORE), *earlier).select(*wanted),
+        rows.filter(nw.col(IS_DELETED)).with_columns(kind(DELETE)).select(*wanted),
     ]
     return nw.concat(parts)
 

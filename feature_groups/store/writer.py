@@ -20,7 +20,7 @@ import narwhals as nw
 
 from feature_groups.store.batch import Batch, Workshop
 from feature_groups.store.batch_key import new_batch_key
-from feature_groups.store.classify import DELETE, OP, visible
+from feature_groups.store.classify import CHANGE_TYPE, DELETE, visible
 from feature_groups.store.clock import Clock
 from feature_groups.store.commit_note import Request, asides, author, commit_note, receipt_of
 from feature_groups.store.damage import refuse_damaged, refuse_other_columns
@@ -113,7 +113,7 @@ class Writer:
                 return earlier
             state = self._ready(table, keys.rows.engine.name)
             engine = keys.rows.engine
-            current = visible(engine.table(table.path, state.version), table.key, table.spec.names)
+            current = visible(engine.table(table.path, state.version), table.key, [*table.spec.names, INGESTED_AT])
             plan = plan_delete(engine, keys.rows.frame, on, current, table, spool=self._shop.spool)
             faultpoint("write.classified")
             return self._finish(table, keys, request, plan, state, started)
@@ -121,7 +121,7 @@ class Writer:
     def release(self, table: Table, rejected_ids: list[str], key: str) -> None:
         """Take rows out of the quarantine, once."""
         with self._locked(table, Request("release", key)):
-            release(self._log, self._committer(), table, rejected_ids, key)
+            release(self._log, self._committer(), self._shop.polars, table, rejected_ids, key)
 
     def vacuum(self, table: Table, retain: timedelta, *, dry_run: bool) -> list[VacuumedTable]:
         """Remove files that no version to be kept needs, see `vacuum`."""
@@ -173,13 +173,13 @@ class Writer:
 
     def _current(self, table: Table, state: TableState, batch: Batch, request: Request, scope: Frame | None) -> Frame:
         """The visible rows, for an insert without those whose event time lies outside the batch's."""
-        stored = batch.rows.engine.table(table.path, state.version)
-        seen = visible(stored, table.key, table.spec.names)
+        stored, names = batch.rows.engine.table(table.path, state.version), [*table.spec.names, INGESTED_AT]
+        seen = visible(stored, table.key, names)
         column = table.group.event_time
         if scope is not None:
             inside = seen.join(scope, on=list(table.group.primary_key), how="inner")
             after = inside if column is None else inside.filter(nw.col(column) >= nw.col(SINCE))
-            return after.select(*table.spec.names)
+            return after.select(*names)
         if request.operation == "overwrite" or column is None or batch.rows.engine.name != "polars":
             return seen
         times = nw.col(column)
@@ -262,7 +262,7 @@ class Writer:
             **asides(batch),
         }
         note = commit_note(table, request, batch.content_hash, rows, after, instant)
-        moved = self._stamped(table, plan, instant)
+        moved = _stamped(table, plan, instant)
         faultpoint("write.spooled")
         committer = self._committer()
         engine = batch.rows.engine
@@ -272,7 +272,7 @@ class Writer:
             if table.keeps or not (plan.updated or plan.deleted):
                 committer.append(table.path, source, request.batch_key, note)
             else:
-                committer.merge(table.path, source, table.key, request.batch_key, note)
+                committer.replace(table.path, source, table.key, request.batch_key, note)
         except Exception as error:
             if not self._log.has_batch(table.path, request.batch_key):
                 raise write_failed(table, self._log.version(table.path), error) from error
@@ -284,15 +284,22 @@ class Writer:
         engine.write_files(rows, folder)
         return folder
 
-    def _stamped(self, table: Table, plan: Plan, instant: datetime) -> Frame:
-        stamp = nw.lit(instant).cast(nw.Datetime("us", "UTC"))
-        if table.group.ingested_from:
-            stamp = nw.col(table.group.ingested_from)
-        rows = plan.rows.with_columns(stamp.alias(INGESTED_AT))
-        if table.keeps:
-            return rows.with_columns((nw.col(OP) == DELETE).alias(IS_DELETED)).drop(OP)
-        return rows.drop(OP) if not (plan.updated or plan.deleted) else rows
-
     def _next_instant(self, state: TableState) -> datetime:
         now = self._clock()
         return now if state.ingested_at is None else max(now, state.ingested_at + timedelta(microseconds=1))
+
+
+def _stamped(table: Table, plan: Plan, instant: datetime) -> Frame:
+    """The rows to commit: those to append, or all changes as the change feed tells them."""
+    stamp = nw.lit(instant).cast(nw.Datetime("us", "UTC"))
+    if table.group.ingested_from:
+        stamp = nw.col(table.group.ingested_from)
+    names = [*table.spec.names, INGESTED_AT, CHANGE_TYPE]
+    rows = plan.rows.with_columns(stamp.alias(INGESTED_AT)).select(*names)
+    if table.keeps:
+        parts = [rows.with_columns(nw.lit(False).alias(IS_DELETED))]
+        if plan.gone is not None:
+            dead = plan.gone.filter(nw.col(CHANGE_TYPE) == DELETE).with_columns(stamp.alias(INGESTED_AT))
+            parts.append(dead.with_columns(nw.lit(True).alias(IS_DELETED)))
+        return nw.concat(parts).drop(CHANGE_TYPE)
+    return rows.drop(CHANGE_TYPE) if plan.gone is None else nw.concat([rows, plan.gone.select(*names)])

@@ -45,7 +45,7 @@ _ONE_MACHINE = {
     "spark.driver.bindAddress": "127.0.0.1",
     "spark.ui.enabled": "false",
     "spark.sql.shuffle.partitions": "2",
-    # A MERGE alone is dozens of plans; with the default of 100 each one is compiled anew every time.
+    # A commit alone is a dozen plans; with the default of 100 most are compiled anew every time.
     "spark.sql.codegen.cache.maxEntries": "2000",
     "spark.databricks.delta.snapshotPartitions": "2",
     # The default lets VACUUM start 10,000 tasks for one tiny table.

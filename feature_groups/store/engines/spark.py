@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, cast
 import narwhals as nw
 import polars as pl
 
+from feature_groups.store.classify import CHANGE_TYPE
 from feature_groups.store.contract import ContractSpec
 from feature_groups.store.engine import Frame
 from feature_groups.store.engines import session, spark_look_up
-from feature_groups.store.engines.delta_append import append_once
+from feature_groups.store.engines.delta_commit import append_once, replace_once
 from feature_groups.store.engines.spark_arrow import arrow_table, polars_frame
 from feature_groups.store.engines.spark_look_up import ddl, polars_schema
 from feature_groups.store.engines.spark_statistics import column_statistics, figures
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql import Column, DataFrame, SparkSession
 
-_WRITE = "spark.databricks.delta.write."
-_USER_METADATA = "spark.databricks.delta.commitInfo.userMetadata"
 _RETENTION = "interval 3650 days"
 _BUCKET = "__bucket"
 
@@ -197,32 +196,14 @@ class SparkEngine:
             source = self._source(spark, path, spool, extra="")
             append_once(spark, path, source, key, json.dumps({METADATA_KEY: note}))
 
-    def merge(self, path: str, rows: pl.DataFrame | str, on: Sequence[str], key: str, note: Mapping[str, Any]) -> None:
-        """Insert, update and delete in one commit by the column ``op``; a repeat makes no commit."""
-        from delta.tables import DeltaTable
-        from pyspark.sql import functions as F  # noqa: N812
-
-        with spooled(self._settings.lake_path, rows) as spool, _fenced():
-            # Transaction ids are settings here, so the session must be nobody else's.
-            own = self.spark.newSession()
-            own.conf.set(_WRITE + "txnAppId", key)
-            own.conf.set(_WRITE + "txnVersion", "1")
-            own.conf.set(_WRITE + "txnVersion.autoReset.enabled", "true")
-            own.conf.set(_USER_METADATA, json.dumps({METADATA_KEY: note}))
-            source = self._source(own, path, spool, extra="op string")
-            values: dict[str, str | Column] = {c: F.col(f"s.{c}") for c in source.columns if c != "op"}
-            same = F.lit(True)
-            for column in on:
-                same = same & (F.col(f"t.{column}") == F.col(f"s.{column}"))
-            (
-                DeltaTable.forPath(own, path)
-                .alias("t")
-                .merge(source.alias("s"), same)
-                .whenMatchedDelete(F.col("s.op") == "D")
-                .whenMatchedUpdate(set=values)
-                .whenNotMatchedInsert(condition=F.col("s.op") != "D", values=values)
-                .execute()
-            )
+    def replace(
+        self, path: str, changes: pl.DataFrame | str, on: Sequence[str], key: str, note: Mapping[str, Any]
+    ) -> None:
+        """Insert, update and delete in one commit by the changes' kind; a repeat makes no commit."""
+        with spooled(self._settings.lake_path, changes) as spool, _fenced():
+            spark = self.spark
+            source = self._source(spark, path, spool, extra=f"{CHANGE_TYPE} string")
+            replace_once(spark, path, source, on, key, json.dumps({METADATA_KEY: note}))
 
     def add_columns(self, path: str, columns: Sequence[tuple[str, str, str]], note: Mapping[str, Any]) -> None:
         """Add nullable columns: an append of no rows whose schema has them."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from feature_groups.store.engines.delta_append import append_once
+from feature_groups.store.engines.delta_commit import append_once, replace_once
 from feature_groups.store.engines.jars import ensure_jars
 from feature_groups.store.engines.java import check_java
 from feature_groups.store.engines.jvm import archive_path
@@ -70,31 +70,27 @@ def _make(settings: Settings, archive: Path) -> None:
 
 def _exercise(session: SparkSession, scratch: Path) -> None:
     """Every kind of statement the store sends, once, on a handful of rows."""
-    table, spool = f"delta.`{scratch}/table`", str(scratch / "spool")
+    path, spool = f"{scratch}/table", str(scratch / "spool")
+    table = f"delta.`{path}`"
     columns = (
         "id, current_timestamp() as seen, cast(id as int) as small, id / 7 as ratio, array(id) as list, 'x' as word"
     )
     batch = session.range(100).selectExpr(*columns.split(", "))
     batch.write.parquet(spool)
     schema = session.read.parquet(spool).schema
-    session.read.parquet(spool).createOrReplaceTempView("batch")
     session.sql(
         f"create table {table} ({', '.join(f'{field.name} {field.dataType.simpleString()}' for field in schema)})"
         " using delta tblproperties ('delta.enableChangeDataFeed' = 'true',"
         " 'delta.enableInCommitTimestamps' = 'true', 'delta.enableDeletionVectors' = 'true')"
     )
-    append_once(session, f"{scratch}/table", session.read.parquet(spool), "warm-up", "{}")
-    session.sql("select id * 2 as id, seen, small, ratio, list, 'y' as word from batch").createOrReplaceTempView(
-        "changed"
-    )
-    session.sql(
-        f"merge into {table} t using changed s on t.id = s.id and t.seen = s.seen"
-        " when matched and t.word is distinct from s.word then update set * when not matched then insert *"
-    ).collect()
-    session.sql(f"delete from {table} where id = 7")
+    rows = session.read.parquet(spool)
+    append_once(session, path, rows, "warm-up", "{}")
+    kinds = "explode(array('update_preimage', 'update_postimage')) as _change_type"
+    for key, some in (("first change", "id < 7"), ("second change", "id < 9")):
+        replace_once(session, path, rows.where(some).selectExpr("*", kinds), ["id", "seen"], key, "{}")
     session.sql(f"optimize {table} zorder by (id)").collect()
     feed = session.read.format("delta").option("readChangeFeed", "true").option("startingVersion", 0)
-    feed.load(f"{scratch}/table").toArrow()
+    feed.load(path).toArrow()
     session.table(table).groupBy("word").count().toArrow()
     session.table(table).select("id").mapInArrow(_unchanged, "id long").toArrow()
 
