@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import narwhals as nw
 
 from feature_groups.store.classify import BEFORE, CHANGE_TYPE, DELETE, INSERT, UPDATE, classified, missing, old_values
 from feature_groups.store.engine import Engine, Frame
-from feature_groups.store.names import INGESTED_AT
+from feature_groups.store.names import INGESTED_AT, IS_DELETED
 from feature_groups.store.row_hash import MODULUS
 from feature_groups.store.table import Table
 
@@ -105,6 +106,22 @@ def plan_delete(
     removed = engine.fingerprint(gone, table.spec.polars_schema) if deleted else 0
     none = _marked(gone.select(*names), INSERT).head(0)
     return Plan(none, _marked(gone, DELETE), 0, 0, deleted, absent, -removed % MODULUS)
+
+
+def rows_to_commit(plan: Plan, table: Table, instant: datetime) -> Frame:
+    """The rows to commit: those to append, or all changes as the change feed tells them."""
+    stamp = nw.lit(instant).cast(nw.Datetime("us", "UTC"))
+    if table.group.ingested_from:
+        stamp = nw.col(table.group.ingested_from)
+    names = [*table.spec.names, INGESTED_AT, CHANGE_TYPE]
+    rows = plan.rows.with_columns(stamp.alias(INGESTED_AT)).select(*names)
+    if table.keeps:
+        parts = [rows.with_columns(nw.lit(False).alias(IS_DELETED))]
+        if plan.gone is not None:
+            dead = plan.gone.filter(nw.col(CHANGE_TYPE) == DELETE).with_columns(stamp.alias(INGESTED_AT))
+            parts.append(dead.with_columns(nw.lit(True).alias(IS_DELETED)))
+        return nw.concat(parts).drop(CHANGE_TYPE)
+    return rows.drop(CHANGE_TYPE) if plan.gone is None else nw.concat([rows, plan.gone.select(*names)])
 
 
 def _marked(rows: Frame, kind: str) -> Frame:

@@ -20,7 +20,7 @@ import narwhals as nw
 
 from feature_groups.store.batch import Batch, Workshop
 from feature_groups.store.batch_key import new_batch_key
-from feature_groups.store.classify import CHANGE_TYPE, DELETE, visible
+from feature_groups.store.classify import visible
 from feature_groups.store.clock import Clock
 from feature_groups.store.commit_note import Request, asides, author, commit_note, receipt_of
 from feature_groups.store.damage import refuse_damaged, refuse_other_columns
@@ -30,9 +30,9 @@ from feature_groups.store.faults import faultpoint
 from feature_groups.store.history import Commit, TableState
 from feature_groups.store.lock import table_lock
 from feature_groups.store.metadata import Metadata
-from feature_groups.store.names import INGESTED_AT, IS_DELETED, SINCE
+from feature_groups.store.names import INGESTED_AT, SINCE
 from feature_groups.store.pins import Pins
-from feature_groups.store.plan import Plan, plan_delete, plan_upsert
+from feature_groups.store.plan import Plan, plan_delete, plan_upsert, rows_to_commit
 from feature_groups.store.quarantine import release, set_aside
 from feature_groups.store.receipts import Receipt
 from feature_groups.store.row_hash import MODULUS
@@ -262,7 +262,7 @@ class Writer:
             **asides(batch),
         }
         note = commit_note(table, request, batch.content_hash, rows, after, instant)
-        moved = _stamped(table, plan, instant)
+        moved = rows_to_commit(plan, table, instant)
         faultpoint("write.spooled")
         committer = self._committer()
         engine = batch.rows.engine
@@ -287,19 +287,3 @@ class Writer:
     def _next_instant(self, state: TableState) -> datetime:
         now = self._clock()
         return now if state.ingested_at is None else max(now, state.ingested_at + timedelta(microseconds=1))
-
-
-def _stamped(table: Table, plan: Plan, instant: datetime) -> Frame:
-    """The rows to commit: those to append, or all changes as the change feed tells them."""
-    stamp = nw.lit(instant).cast(nw.Datetime("us", "UTC"))
-    if table.group.ingested_from:
-        stamp = nw.col(table.group.ingested_from)
-    names = [*table.spec.names, INGESTED_AT, CHANGE_TYPE]
-    rows = plan.rows.with_columns(stamp.alias(INGESTED_AT)).select(*names)
-    if table.keeps:
-        parts = [rows.with_columns(nw.lit(False).alias(IS_DELETED))]
-        if plan.gone is not None:
-            dead = plan.gone.filter(nw.col(CHANGE_TYPE) == DELETE).with_columns(stamp.alias(INGESTED_AT))
-            parts.append(dead.with_columns(nw.lit(True).alias(IS_DELETED)))
-        return nw.concat(parts).drop(CHANGE_TYPE)
-    return rows.drop(CHANGE_TYPE) if plan.gone is None else nw.concat([rows, plan.gone.select(*names)])
