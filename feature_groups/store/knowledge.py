@@ -49,8 +49,10 @@ def records(rows: pl.DataFrame, look: LookUp, visible: Ints) -> Record:
         visible: The instant each is visible from, µs. Shape (n,).
     """
     assert look.ingested is not None
-    place = [*([look.event_time] if look.event_time else []), *look.order]
-    turn = rows.select(pl.arg_sort_by([*place, look.ingested], nulls_last=False, maintain_order=True)).to_series()
+    order = [*([look.event_time] if look.event_time else []), *look.order, look.ingested]
+    turn = rows.select(pl.arg_sort_by(order, nulls_last=False, maintain_order=True)).to_series()
+    # Being ingested later, a version outdoes the one before, whatever else decides ties.
+    place = [column for column in order if column != look.ingested]
     told = rows.select(
         *dict.fromkeys([*look.right, *look.identity]),
         ALIVE,

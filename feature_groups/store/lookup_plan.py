@@ -86,16 +86,14 @@ def _flatten(
                 reached[column] = shown.get(column, f"__{name}_{column}")
                 outputs.setdefault(reached[column], column)
     group = query.group
-    rest = [c for c in group.primary_key if c not in right]
     knowing = rules.known
-    order = [*filter(None, [group.sequence]), *([] if knowing else [INGESTED_AT]), *rest] if rest else []
     look = LookUp(
         name=name,
         left=tuple(left[by] for by, _ in join.on),
         right=tuple(right),
         event_time=group.event_time,
         outputs=outputs,
-        order=tuple(order),
+        order=tie_order(group, right),
         delay=rules.delay(group),
         strict=rules.strict,
         max_age=rules.max_age.get(group.id),
@@ -107,8 +105,18 @@ def _flatten(
         _flatten(child, prefix, name, reached, rules, found)
 
 
-def with_inner_joins(frame: Frame, nodes: Sequence[Node]) -> tuple[Frame, Mapping[str, nw.Expr]]:
-    """The frame without the values of rows that miss a match they need, and per node whether it counts in a row."""
+def tie_order(group: FeatureGroup, by: Sequence[str]) -> tuple[str, ...]:
+    """Columns that order a group's rows of equal event time when they are looked up by a part of its primary key."""
+    rest = [c for c in group.primary_key if c not in by]
+    return (*filter(None, [group.sequence]), INGESTED_AT, *rest) if rest else ()
+
+
+def with_joins(frame: Frame, nodes: Sequence[Node]) -> tuple[Frame, Mapping[str, nw.Expr]]:
+    """The frame as joins mean it, and per node whether it counts in a row.
+
+    A look-up that goes by a key of its parent finds its row also where the parent has none; like one whose parent
+    lacks a match of an inner join it does not count there, and its values are NULL.
+    """
     whole: dict[str, nw.Expr] = {}
     for node in reversed(nodes):
         needed = [whole[child.look.name] for child in nodes if child.parent == node.look.name and child.inner]
@@ -117,7 +125,7 @@ def with_inner_joins(frame: Frame, nodes: Sequence[Node]) -> tuple[Frame, Mappin
     for node in nodes:
         above = [counts[node.parent]] if node.parent is not None else []
         counts[node.look.name] = nw.all_horizontal(whole[node.look.name], *above, ignore_nulls=False)
-    if any(node.inner and node.parent is not None for node in nodes):
+    if any(node.parent is not None for node in nodes):
         frame = frame.with_columns(
             nw.when(counts[node.look.name]).then(nw.col(column)).alias(column)
             for node in nodes

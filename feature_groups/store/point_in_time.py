@@ -12,7 +12,7 @@ from feature_groups.store.engine import Engine, Frame
 from feature_groups.store.errors import KnowledgeTimeUnavailable
 from feature_groups.store.feature_group import FeatureGroup
 from feature_groups.store.look_up import LookUp
-from feature_groups.store.lookup_plan import Node, Rules, nodes_of, with_inner_joins
+from feature_groups.store.lookup_plan import Node, Rules, nodes_of, with_joins
 from feature_groups.store.names import ALIVE, INGESTED_AT, IS_DELETED
 from feature_groups.store.query import Join
 from feature_groups.store.reader import AsOf
@@ -117,7 +117,7 @@ def joined(
     frame = (
         engine.look_up(spine, looks, time, rows + sum(pins[node.group.id].rows for node in nodes)) if looks else spine
     )
-    frame, counts = with_inner_joins(frame, nodes)
+    frame, counts = with_joins(frame, nodes)
     return Joined(frame, nodes, counts)
 
 

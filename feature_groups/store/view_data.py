@@ -12,7 +12,7 @@ from feature_groups.store.engine import Engine, Frame
 from feature_groups.store.errors import InvalidDeclaration
 from feature_groups.store.feature_view import FeatureView, History
 from feature_groups.store.look_up import LookUp
-from feature_groups.store.lookup_plan import Node, Rules
+from feature_groups.store.lookup_plan import Node, Rules, tie_order
 from feature_groups.store.names import INGESTED_AT, ROW
 from feature_groups.store.point_in_time import Pin, joined, rows_for
 from feature_groups.store.spine import Spine
@@ -88,14 +88,14 @@ def history_data(
 ) -> Frame:
     """The event inputs of one history: ``__row`` of the spine and the query's columns, a row per event."""
     group, rules = history.query.group, rules_of(view)
-    rest = [c for c in group.primary_key if c not in {right for _, right in history.keys}]
+    right = tuple(right for _, right in history.keys)
     look = LookUp(
         name="history",
         left=tuple(left for left, _ in history.keys),
-        right=tuple(right for _, right in history.keys),
+        right=right,
         event_time=group.event_time,
         outputs={column: column for column in history.query.columns},
-        order=(*filter(None, [group.sequence]), *([] if rules.known else [INGESTED_AT]), *rest),
+        order=tie_order(group, right),
         delay=rules.delay(group),
         strict=True,
         max_age=rules.max_age.get(group.id),
