@@ -10,18 +10,21 @@ import narwhals as nw
 import polars as pl
 
 from feature_groups.store.batch import Workshop
-from feature_groups.store.border import to_polars
+from feature_groups.store.border import to_polars, unreadable
 from feature_groups.store.column_types import type_name
 from feature_groups.store.conforming import conform
 from feature_groups.store.contract import ContractSpec
 from feature_groups.store.engine import Engine, Frame
-from feature_groups.store.errors import SchemaMismatch, UnsupportedFrame, did_you_mean
+from feature_groups.store.errors import AlluviaError, BatchUnreadable, SchemaMismatch, UnsupportedFrame, did_you_mean
 from feature_groups.store.inference import is_spark
 from feature_groups.store.names import ROW
 from feature_groups.store.rules import ColumnSpec
 
 TIMESTAMP = pl.Datetime("us", "UTC")
 _STATE = "was not joined"
+_CALENDAR = (-62_135_596_800_000_000_000, 253_402_300_799_999_999_999)
+"""The first and the last nanosecond of the years 1 to 9999."""
+_PER_UNIT = {"ns": 1, "us": 1_000, "ms": 1_000_000}
 
 
 @dataclass(frozen=True)
@@ -54,8 +57,8 @@ def conformed_spine(
     """Bring a spine to the types of the keys.
 
     Args:
-        data: Polars (eager or lazy), pandas, Arrow or Spark frame, a list of dicts, or the path of a Parquet file or
-            folder or of a Delta table.
+        data: Polars (eager or lazy), pandas, Arrow or Spark frame, a list of dicts, a `deltalake.DeltaTable`, or the
+            path of a Parquet file or folder or of a Delta table.
         keys: The key columns, with the types of the groups they name.
         time: The column of instants: aware.
         others: Further columns it must bring.
@@ -66,36 +69,32 @@ def conformed_spine(
     Raises:
         SchemaMismatch: Columns are missing or clash, a key has another type, instants are naive or NULL; all problems
             at once.
-        UnsupportedFrame: It is no frame.
+        UnsupportedFrame, BatchUnreadable: It is no frame, or cannot be computed.
     """
     frame = _opened(data, where, shop)
-    schema = dict(frame.collect_schema())
+    try:
+        schema = dict(frame.collect_schema())
+        rows = int(frame.select(pl.len()).collect().item())
+    except pl.exceptions.PolarsError as error:
+        raise _unread(error, where) from error
     problems = _missing(schema, [*keys, time, *others])
-    problems += [
-        f"{name!r} comes from a feature group too; rename or drop it"
-        for name in schema
-        if name in taken and name in schema
-    ]
+    problems += [f"{name!r} comes from a feature group too; rename or drop it" for name in schema if name in taken]
     problems += [f"{name!r} starts with __, as only the store's own columns do" for name in schema if name[:2] == "__"]
     problems += _unstorable(schema, {*keys, time})
     casts: list[pl.Expr] = []
     for name, spec in keys.items():
         if name in schema and schema[name] != spec.polars:
-            frame, problem = _cast_key(frame, schema[name], spec, where)
-            problems += [problem] if problem else []
+            casts.append(pl.col(name).cast(spec.polars, strict=False))
+            problems += _changed_by_cast(frame.select(name), rows, spec, shop.budget, where)
     if time in schema:
-        cast, problem = _instants(schema[time], time)
-        problems += [problem] if problem else []
-        casts += [cast] if cast is not None else []
+        cast, found = _instants(schema[time], time)
+        problems += found or _odd_instants(frame, rows, time, schema[time].time_unit)  # type: ignore[attr-defined]
+        casts += cast
     if problems:
         raise _mismatch(problems, where)
-    frame = frame.with_columns(casts)
-    rows, nulls = frame.select(pl.len(), pl.col(time).null_count()).collect().row(0)
-    if nulls:
-        raise _mismatch([f"{time!r} is NULL in {nulls:,} of {rows:,} rows: a decision has an instant"], where)
-    numbered = frame.with_row_index(ROW).with_columns(pl.col(ROW).cast(pl.Int64))
+    numbered = frame.with_columns(casts).with_row_index(ROW).with_columns(pl.col(ROW).cast(pl.Int64))
     columns = {name: dtype for name, dtype in numbered.collect_schema().items() if name != ROW}
-    return Spine(numbered, int(rows), columns, time)
+    return Spine(numbered, rows, columns, time)
 
 
 def on_engine(spine: Spine, engine: Engine, shop: Workshop) -> Frame:
@@ -111,22 +110,40 @@ def on_engine(spine: Spine, engine: Engine, shop: Workshop) -> Frame:
 def _opened(data: object, where: str, shop: Workshop) -> pl.LazyFrame:
     if isinstance(data, (str, Path)):
         return _from_path(Path(data), where)
+    if type(data).__module__.partition(".")[0] == "deltalake":
+        return pl.scan_delta(data)  # type: ignore[arg-type]
     if isinstance(data, pl.LazyFrame):
-        return data
+        return _computed_once(data, shop.polars, where, shop)
     if is_spark(data):
-        folder = str(shop.spool())
-        shop.spark().write_files(nw.from_native(data), folder)
-        return shop.polars.files(folder).to_native()  # type: ignore[no-any-return]
+        return _computed_once(data, shop.spark(), where, shop)
     return to_polars(data, where).lazy()
+
+
+def _computed_once(data: object, engine: Engine, where: str, shop: Workshop) -> pl.LazyFrame:
+    """The rows of a plan as files: computed again, they could come in another order, or be others."""
+    folder = str(shop.spool())
+    try:
+        engine.write_files(nw.from_native(data), folder)  # type: ignore[call-overload]
+    except AlluviaError:
+        raise
+    except Exception as error:
+        raise _unread(error, where) from error
+    return shop.polars.files(folder).to_native()  # type: ignore[no-any-return]
+
+
+def _unread(error: Exception, where: str) -> BatchUnreadable:
+    what = unreadable(error, where, private=False).what
+    next_step = "compute it by itself to see the whole error, correct it and call again."
+    return BatchUnreadable(where, what=what, state=_STATE, next_step=next_step)
 
 
 def _from_path(path: Path, where: str) -> pl.LazyFrame:
     if (path / "_delta_log").is_dir():
         return pl.scan_delta(str(path))
     if path.is_dir() and any(path.glob("*.parquet")):
-        return pl.scan_parquet(f"{path}/*.parquet")
+        return pl.scan_parquet(sorted(path.glob("*.parquet")), glob=False)
     if path.is_file() and path.suffix == ".parquet":
-        return pl.scan_parquet(path)
+        return pl.scan_parquet(path, glob=False)
     found = "is a file of another kind" if path.is_file() else "holds no Parquet" if path.is_dir() else "is not there"
     raise UnsupportedFrame(
         where,
@@ -154,29 +171,38 @@ def _unstorable(schema: Mapping[str, pl.DataType], checked: set[str]) -> list[st
     return problems
 
 
-def _cast_key(frame: pl.LazyFrame, given: pl.DataType, spec: ColumnSpec, where: str) -> tuple[pl.LazyFrame, str | None]:
-    """The frame with the key in its group's type, where no value changes by that."""
-    if given == pl.Null:
-        return frame.with_columns(pl.col(spec.name).cast(spec.polars)), None
+def _changed_by_cast(key: pl.LazyFrame, rows: int, spec: ColumnSpec, budget: int, where: str) -> list[str]:
+    """What is wrong with giving a key column its group's type: values that would change, or types that do not mix."""
     contract = ContractSpec("A key.", (spec,), ())
-    try:
-        made = conform(frame.select(spec.name).collect(), contract, where).frame
-    except SchemaMismatch as error:
-        return frame, error.what.splitlines()[-1].removeprefix("- ")
-    return frame.with_columns(made.to_series()), None
+    for start in range(0, max(rows, 1), budget):
+        try:
+            conform(key.slice(start, budget).collect(), contract, where)
+        except SchemaMismatch as error:
+            return [error.what.splitlines()[-1].removeprefix("- ")]
+    return []
 
 
-def _instants(given: pl.DataType, time: str) -> tuple[pl.Expr | None, str | None]:
+def _odd_instants(frame: pl.LazyFrame, rows: int, time: str, unit: str) -> list[str]:
+    """Instants that are NULL, or lie where no engine has a calendar."""
+    first, last = (bound // _PER_UNIT[unit] for bound in _CALENDAR)
+    outside = ~pl.col(time).to_physical().is_between(first, last)
+    nulls, beyond = frame.select(pl.col(time).null_count(), outside.sum().alias("beyond")).collect().row(0)
+    problems = [f"{time!r} is NULL in {nulls:,} of {rows:,} rows: a decision has an instant"] if nulls else []
+    return problems + ([f"{time!r} lies outside the years 1 to 9999 in {beyond:,} rows"] if beyond else [])
+
+
+def _instants(given: pl.DataType, time: str) -> tuple[list[pl.Expr], list[str]]:
+    """How to make instants of a column, and what is wrong with it."""
     if not isinstance(given, pl.Datetime):
-        return None, f"{time!r} is {given}, not an instant; give aware datetimes"
+        return [], [f"{time!r} is {given}, not an instant; give aware datetimes"]
     if given.time_zone is None:
         hint = f"use pl.col({time!r}).dt.replace_time_zone(<zone of the data>)"
-        return None, f"{time!r} has naive times, which are no instants; {hint}"
+        return [], [f"{time!r} has naive times, which are no instants; {hint}"]
     if given == TIMESTAMP:
-        return None, None
+        return [], []
     instants = pl.col(time).dt.convert_time_zone("UTC")
     # Rounding a nanosecond up would let a decision see what came after it.
-    return (instants.dt.truncate("1us") if given.time_unit == "ns" else instants).dt.cast_time_unit("us"), None
+    return [(instants.dt.truncate("1us") if given.time_unit == "ns" else instants).dt.cast_time_unit("us")], []
 
 
 def _mismatch(problems: Sequence[str], where: str) -> SchemaMismatch:

@@ -6,13 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NoReturn, get_args
 
-import narwhals as nw
-
-from feature_groups.store.column_types import polars_type
-from feature_groups.store.errors import AlluviaError, InvalidDeclaration, did_you_mean
+from feature_groups.store.errors import InvalidDeclaration, did_you_mean
 from feature_groups.store.feature_group import FeatureGroup
 from feature_groups.store.names import check_name
 from feature_groups.store.query import Join, Query
+from feature_groups.store.view_transforms import check_transforms
 
 if TYPE_CHECKING:
     from feature_groups.store.feature_view import FeatureView, History
@@ -51,11 +49,11 @@ def check_view(view: FeatureView) -> None:
             _check_join(view, role, join)
     for name, history in view.histories.items():
         _check_history(view, name, history)
-    _check_names(view)
     _check_keys(view)
+    _check_names(view)
     _check_fairness(view)
     _check_times(view)
-    _check_transforms(view)
+    check_transforms(view)
 
 
 def _refuse(view: FeatureView, what: str, next_step: str) -> NoReturn:
@@ -97,18 +95,30 @@ def _listed(view: FeatureView, field: str) -> Iterable[Any]:
 
 def _check_join(view: FeatureView, role: str, join: Join) -> None:
     group = join.query.group
+    if not isinstance(join.on, tuple) or not join.on or not all(_is_pair(pair) for pair in join.on):
+        what = f"{group} is joined on {join.on!r:.80}."
+        _refuse(view, what, 'give pairs, as in Join(query, on=(("film", "film_id"),))')
+    for names in zip(*join.on, strict=True):
+        if len(set(names)) < len(names):
+            _refuse(view, f"{group} is joined on {join.on!r:.120}: a column stands twice.", "give each once")
+    if not isinstance(join.prefix, str):
+        _refuse(view, f"The prefix of {group} is {join.prefix!r:.80}.", "give text, e.g. prefix='film_'")
     if join.how == "inner":
         what = f"{group} is joined to the spine by an inner join, but a view keeps every row of the spine."
         _refuse(view, what, "join it left, and drop rows without a match from the data yourself")
     if view.known == "as_of_event":
         for other in join.query.groups:
             _check_keeps(view, other)
-    if role != "features":
+    if role in ("labels", "training_helpers"):
         return
     for other in join.query.groups:
         if other.restricted:
-            what = f"{other} is restricted: it can be a label or a training helper, never a feature."
+            what = f"{other} is restricted: it can be a label or a training helper, and is not there when it serves."
             _refuse(view, what, f"move {other} to labels= or training_helpers=")
+
+
+def _is_pair(pair: object) -> bool:
+    return isinstance(pair, tuple) and len(pair) == 2 and all(isinstance(name, str) for name in pair)
 
 
 def _check_keeps(view: FeatureView, group: FeatureGroup) -> None:
@@ -126,10 +136,11 @@ def _check_history(view: FeatureView, name: str, history: History) -> None:
         _refuse(view, f"The history {name!r} is of {query.group}, which is static.", "take a group with an event time")
     if query.group.restricted:
         _refuse(view, f"The history {name!r} is of {query.group}, which is restricted.", "take another group")
-    if history.last is not None and (not isinstance(history.last, int) or history.last < 1):
+    if history.last is not None and (type(history.last) is not int or history.last < 1):
         _refuse(view, f"The history {name!r} has last={history.last!r}.", "give a whole number from 1 up, or None")
-    if not history.keys:
-        _refuse(view, f"The history {name!r} has no on=.", f"name columns of {list(query.group.primary_key)}")
+    if not isinstance(history.on, (str, Sequence, Mapping)) or not history.keys or not all(map(_is_pair, history.keys)):
+        what = f"The history {name!r} has on={history.on!r:.80}."
+        _refuse(view, what, f"name columns of the spine that hold columns of {list(query.group.primary_key)}")
     for _, column in history.keys:
         if column not in query.group.primary_key:
             hint = did_you_mean(str(column), query.group.primary_key)
@@ -150,6 +161,7 @@ def _check_names(view: FeatureView) -> None:
     for role in view.roles:
         for output in view.outputs(role):
             mine = f"{output.group}'s {output.column!r}"
+            check_name(output.name, kind="column", where=view.where)
             if output.name in seen:
                 what = f"{output.name!r} would name both {seen[output.name]} and {mine}."
                 fix = f"select one of them only, or give a prefix: Join(query, on=..., prefix='{output.group.name}_')"
@@ -187,15 +199,23 @@ def _check_keys(view: FeatureView) -> None:
 
 
 def _check_fairness(view: FeatureView) -> None:
-    """Refuse a feature that gives its label away."""
-    columns = {o.column for o in view.outputs("labels")} | set(view.names("labels"))
+    """Refuse a feature that gives its label away: by its values, or by which rows it counts or leads to."""
+    labels = {o.column for o in view.outputs("labels")} | set(view.names("labels"))
+    seen = [(join.query, join.on) for join in view.joins(["features"])]
+    seen += [(history.query, history.keys) for history in view.histories.values()]
+    for query, on in seen:
+        seen += [(join.query, join.on) for join in query.joins]
+        filtered = [] if query.where is None else [c.column.name for c in query.where.comparisons]
+        leading = [left for join in query.joins for left, _ in join.on]
+        for column in (*query.columns, *filtered, *leading, *(right for _, right in on)):
+            proxy_of = query.spec.by_name[column].label_proxy
+            if proxy_of and proxy_of in labels:
+                what = f"{query.group}'s {column!r} gives the label {proxy_of!r} away."
+                fix = f"leave it out, in filters and joins too: {query.group}.select_except({column!r}, ...)"
+                _refuse(view, what, fix)
+    predicted = {(o.group.id, o.column) for o in view.outputs("labels")}
     for output in view.outputs("features"):
-        if output.spec.label_proxy and output.spec.label_proxy in columns:
-            what = f"{output.group}'s {output.column!r} gives the label {output.spec.label_proxy!r} away."
-            _refuse(view, what, f"leave it out: {output.group}.select_except({output.column!r}, ...)")
-    labels = {(o.group.id, o.column) for o in view.outputs("labels")}
-    for output in view.outputs("features"):
-        if (output.group.id, output.column) in labels:
+        if (output.group.id, output.column) in predicted:
             _refuse(view, f"{output.group}'s {output.column!r} is a feature and a label.", "leave it out of one")
 
 
@@ -209,27 +229,3 @@ def _check_times(view: FeatureView) -> None:
                 _refuse(view, f"{field} names {group}, which is static.", "leave it out")
             if value < timedelta(0):
                 _refuse(view, f"{field} of {group} is {value}.", "use a timedelta of zero or more")
-
-
-def _check_transforms(view: FeatureView) -> None:
-    """Run the expressions on no rows, so that an unknown column or another type is found now."""
-    if not view.transforms:
-        return
-    import polars as pl
-
-    known = {c.name: c.polars for c in (*view.spine_keys.values(), *(o.spec for o in view.outputs("features")))}
-    frame = nw.from_native(pl.LazyFrame(schema={**known, view.event_time: pl.Datetime("us", "UTC")}))
-    for transform in view.transforms:
-        try:
-            wanted = polars_type(transform.type)
-            frame = frame.with_columns(transform.expression().alias(transform.name))
-            made = frame.collect_schema()[transform.name]
-        except AlluviaError:
-            raise
-        except Exception as error:
-            line = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
-            _refuse(view, f"The transform {transform.name!r} cannot be computed: {line}", "correct its expression")
-        if made != nw.from_native(pl.DataFrame(schema={"c": wanted})).schema["c"]:
-            _refuse(
-                view, f"The transform {transform.name!r} is {made}, not {transform.type}.", "cast it, or declare it so"
-            )
