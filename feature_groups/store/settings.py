@@ -32,6 +32,11 @@ class Settings(BaseSettings):
     spark_buckets: int = Field(
         default=8, ge=1, description="Buckets of keys in which Spark runs the Polars kernels; one must fit a worker."
     )
+    spark_key_rows: int = Field(
+        default=5_000_000,
+        ge=1,
+        description="Rows of a key that a Spark worker takes at once; larger keys go by SQL.",
+    )
     lock_timeout: float = Field(
         default=600.0, gt=0, description="Seconds to wait for another writer of the same table."
     )

@@ -17,6 +17,7 @@ from feature_groups.store.engines import session, spark_look_up
 from feature_groups.store.engines.delta_commit import append_once, replace_once
 from feature_groups.store.engines.spark_arrow import arrow_table, polars_frame
 from feature_groups.store.engines.spark_look_up import ddl, polars_schema
+from feature_groups.store.engines.spark_look_up_sql import with_large_keys
 from feature_groups.store.engines.spark_statistics import column_statistics, figures
 from feature_groups.store.errors import AlluviaError, EngineUnavailable
 from feature_groups.store.history import METADATA_KEY
@@ -140,11 +141,11 @@ class SparkEngine:
         return nw.from_native(bucketed.groupBy(_BUCKET).applyInArrow(bucket, ddl(spec.schema(schema))))
 
     def look_up(self, spine: Frame, looks: Sequence[tuple[LookUp, Frame]], time: str, rows: int) -> Frame:
-        """The spine with what each look-up finds: the Polars kernel on buckets of whole keys; no order."""
+        """The spine with what each look-up finds: the Polars kernel on buckets of whole keys, else SQL; no order."""
         native = [(look, cast("DataFrame", frame.to_native())) for look, frame in looks]
-        return nw.from_native(
-            spark_look_up.look_up(cast("DataFrame", spine.to_native()), native, time, self._buckets(rows))
-        )
+        in_sql = with_large_keys(native, rows, self._settings.spark_key_rows)
+        asked = cast("DataFrame", spine.to_native())
+        return nw.from_native(spark_look_up.look_up(asked, native, time, self._buckets(rows), in_sql))
 
     def events_before(self, spine: Frame, events: Frame, look: LookUp, time: str, last: int | None, rows: int) -> Frame:
         """The events before every instant of a spine, likewise."""

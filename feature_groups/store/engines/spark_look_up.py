@@ -1,13 +1,14 @@
-"""Look-ups on Spark: the Polars kernel on buckets of keys, all groups with the same key in one shuffle."""
+"""Look-ups on Spark: the Polars kernel on buckets of keys, groups with the same key in one shuffle; or SQL."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, cast
 
 import polars as pl
 
 from feature_groups.store.column_types import spark_type, type_name
+from feature_groups.store.engines.spark_look_up_sql import look_up_in_sql
 from feature_groups.store.look_up import LookUp
 from feature_groups.store.names import EVENT, ROW
 
@@ -22,7 +23,9 @@ ROWS_PER_BUCKET = 2_500_000
 _BUCKET, _SIDE = "__bucket", "__side"
 
 
-def look_up(spine: DataFrame, looks: Looks, time: str, buckets: int) -> DataFrame:
+def look_up(
+    spine: DataFrame, looks: Looks, time: str, buckets: int, in_sql: Collection[str] = frozenset()
+) -> DataFrame:
     """The spine with what each look-up finds and its marker; no order.
 
     Args:
@@ -30,9 +33,14 @@ def look_up(spine: DataFrame, looks: Looks, time: str, buckets: int) -> DataFram
         looks: Look-ups and the rows of their groups; later ones may go by outputs of earlier ones.
         time: The column of instants.
         buckets: How many buckets the keys are dealt into.
+        in_sql: Names of the look-ups that are not for the kernel, since a key of theirs is too large for a worker.
     """
-    for batch in _batches(looks):
-        spine = _looked_up(spine, batch, time, buckets)
+    for batch in _batches(looks, in_sql):
+        look, rows = batch[0]
+        if look.name in in_sql:
+            spine = look_up_in_sql(spine, rows, look, time)
+        else:
+            spine = _looked_up(spine, batch, time, buckets)
     return spine
 
 
@@ -55,13 +63,14 @@ def events_before(
     return left.groupBy(_BUCKET).cogroup(right.groupBy(_BUCKET)).applyInArrow(kernel, ddl(made))
 
 
-def _batches(looks: Looks) -> list[Looks]:
-    """Look-ups by the same columns, which are there before, go together."""
+def _batches(looks: Looks, alone: Collection[str]) -> list[Looks]:
+    """Look-ups by the same columns, which are there before, go together; some alone."""
     batches: list[list[tuple[LookUp, DataFrame]]] = []
     for look, rows in looks:
         last = batches[-1] if batches else []
         made = {name for other, _ in last for name in other.outputs}
-        if last and last[0][0].left == look.left and not made & set(look.left):
+        together = last and last[0][0].left == look.left and not made & set(look.left)
+        if together and not {look.name, last[0][0].name} & set(alone):
             last.append((look, rows))
         else:
             batches.append([(look, rows)])
