@@ -24,7 +24,7 @@ FORM = re.compile(r"FG\d{3} [^\n:]+: [^\n]+\.\n(  [^\n]*\n)+  Next: [^\n]+\.\Z")
 
 PLAIN_RAISES = {
     "feature_groups/store/column_types.py": "ValueError",  # the caller names the column and the contract
-    "feature_groups/store/condition_values.py": "_wrong",  # a ValueError; the caller names the column
+    "feature_groups/store/condition_values.py": "ValueError _wrong",  # a ValueError; the caller names the column
     "feature_groups/store/engines/delta_files.py": "ValueError",  # the caller names the table and the commit
     "feature_groups/store/patterns.py": "ValueError",  # the caller names the column and the check
     "feature_groups/store/faults.py": "LostAcknowledgement ConnectionError OSError ValueError",  # plays broken machines
