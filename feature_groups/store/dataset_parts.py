@@ -1,34 +1,45 @@
-"""The parts of a training dataset: a spine split, joined, and written part by part, each with a content hash."""
+"""The parts of a training dataset: a spine split, joined, and written part by part, each with a content hash.
+
+Where Polars is asked for more than fits in memory at once, the wide rows go through files, and are hashed slice by
+slice; in memory are the groups, a slice of the spine, and one column at a time for the statistics.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import narwhals as nw
 import polars as pl
 
 from feature_groups.store.column_types import type_name
 from feature_groups.store.contract import ContractSpec
+from feature_groups.store.dataset_files import Files, files_of
+from feature_groups.store.dataset_guards import checked_look_ups
 from feature_groups.store.engine import Engine, Frame
 from feature_groups.store.feature_view import FeatureView
-from feature_groups.store.lookup_plan import Node
 from feature_groups.store.names import EVENT, PART, ROW
 from feature_groups.store.plan import computed_once
 from feature_groups.store.point_in_time import Pin
+from feature_groups.store.row_hash import MODULUS
 from feature_groups.store.rules import ColumnSpec
 from feature_groups.store.spine import Spine
+from feature_groups.store.spine_slices import in_slices
 from feature_groups.store.split_rule import Split
-from feature_groups.store.statistics import Statistics
+from feature_groups.store.statistics import ColumnStatistics, Statistics
 from feature_groups.store.training_dataset import WHOLE
-from feature_groups.store.view_data import ViewData, history_data, view_data
+from feature_groups.store.view_data import history_data, view_data
 
 if TYPE_CHECKING:
     from feature_groups.store.feature_store import FeatureStore
 
 ROLES = ("features", "labels", "training_helpers")
+
+
+_SLICE = 1_000_000
+"""Rows that are hashed at once."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +54,8 @@ class Request:
         split: How it is split; None for one part.
         seed: Of the split.
         pins: The versions that are read.
+        large: Whether Polars has to do with what does not fit in memory at once.
+        spool: Makes an unused folder.
     """
 
     view: FeatureView
@@ -52,6 +65,12 @@ class Request:
     split: Split | None
     seed: int
     pins: Mapping[str, Pin]
+    large: bool
+    spool: Callable[[], Path]
+
+    def once(self, frame: Frame) -> Frame:
+        """An intermediate result, computed."""
+        return computed_once(self.engine, frame, self.spool, large=self.large)
 
 
 @dataclass(frozen=True)
@@ -61,42 +80,45 @@ class Made:
     Attributes:
         parts: Per part its rows, entities, content hash and statistics.
         histories: Per history its rows and content hash.
-        files: Per ``parts/<name>`` and ``histories/<name>`` the Parquet files with their bytes.
+        files: Per ``parts/<name>`` and ``histories/<name>`` the Parquet files, see `files_of`.
         left_out: Rows in no part.
-        shared_rows: Per group whose rows reach several parts, how many do, in words.
+        look_ups: Per look-up what it found, see `dataset_guards`.
     """
 
     parts: Mapping[str, Any]
     histories: Mapping[str, Any]
-    files: Mapping[str, Mapping[str, int]]
+    files: Mapping[str, Files]
     left_out: int
-    shared_rows: Sequence[str]
+    look_ups: Sequence[Mapping[str, Any]]
 
 
 def made_parts(store: FeatureStore, request: Request, folder: Path | None) -> Made:
-    """Join, split, and write the parts into a folder; only count and hash them where there is none."""
-    view, engine, spool = request.view, request.engine, store.shop.spool
-    frame = _split_before(request, spool)
-    data = view_data(store, view, request.spine, frame, engine, ROLES, request.pins)
-    whole = computed_once(engine, data.frame, spool)
-    if request.split is not None and PART not in whole.collect_schema().names():
-        whole = computed_once(engine, _split_after(whole, request, spool), spool)
-    names = request.split.names if request.split else (WHOLE,)
+    """Join, split, and write the parts into a folder; only count and hash them where there is none.
+
+    Raises:
+        SplitRefused: It cannot be split so, or rows of a group with the view's entity as key would reach several parts.
+    """
+    view, split = request.view, request.split
+    frame = _split_before(request)
+    data = view_data(store, view, request.spine, frame, request.engine, ROLES, request.pins)
+    whole = request.once(data.frame)
+    if split is not None and PART not in whole.collect_schema().names():
+        whole = request.once(_split_after(whole, request))
+    found = checked_look_ups(store, request, data, whole)
     columns = [c for c in whole.collect_schema().names() if c not in (*data.hidden, PART)]
     spec = _spec(view, request.spine, columns)
     parts = {}
-    for name in names:
-        rows = whole.filter(nw.col(PART) == name) if request.split else whole
-        parts[name] = _part(engine, rows.select(*columns), spec, view, f"parts/{name}", folder)
+    for name in split.names if split else (WHOLE,):
+        rows = whole.filter(nw.col(PART) == name) if split else whole
+        parts[name] = _part(request, rows.select(*columns), spec, f"parts/{name}", folder)
     left_out = request.spine.rows - sum(int(part["rows"]) for part in parts.values())
-    shared = _shared(request, data, whole) if request.split else []
     histories = {name: _history(store, request, name, f"histories/{name}", folder) for name in view.histories}
     kept = [*(f"parts/{name}" for name in parts), *(f"histories/{name}" for name in histories)]
     files = {} if folder is None else {name: files_of(folder, name) for name in kept}
-    return Made(parts, histories, files, left_out, shared)
+    return Made(parts, histories, files, left_out, found)
 
 
-def _split_before(request: Request, spool: Callable[[], Path]) -> Frame:
+def _split_before(request: Request) -> Frame:
     """The spine with its parts, where the columns that decide are the spine's own."""
     split, spine = request.split, request.spine
     if split is None:
@@ -104,28 +126,34 @@ def _split_before(request: Request, spool: Callable[[], Path]) -> Frame:
     wanted = split.reads(request.view.entity, spine.time)
     if any(column not in spine.columns for column in wanted):
         return request.frame
-    told = spine.frame.select(ROW, *wanted).collect()
-    return _with_parts(request.frame, told, request, spool)
+    return _with_parts(request.frame, spine.frame.select(ROW, *wanted).collect(), request)
 
 
-def _split_after(whole: Frame, request: Request, spool: Callable[[], Path]) -> Frame:
+def _split_after(whole: Frame, request: Request) -> Frame:
     """The joined data with its parts, where a joined column decides with."""
     assert request.split is not None
     wanted = request.split.reads(request.view.entity, request.spine.time)
-    return _with_parts(whole, request.engine.collect(whole.select(ROW, *wanted)), request, spool)
+    return _with_parts(whole, request.engine.collect(whole.select(ROW, *wanted)), request)
 
 
-def _with_parts(frame: Frame, told: pl.DataFrame, request: Request, spool: Callable[[], Path]) -> Frame:
+def _with_parts(frame: Frame, told: pl.DataFrame, request: Request) -> Frame:
+    """The frame with the part of every row; on Polars both have the spine's order."""
     assert request.split is not None
     entity, time = request.view.entity, request.spine.time
     named = request.split.assign(told, entity=entity, time=time, seed=request.seed)
     parts = told.select(ROW, named.alias(PART))
-    if request.engine.name == "polars":
-        return frame.join(nw.from_native(parts.lazy()), on=ROW, how="left")
-    folder = spool()
-    folder.mkdir(parents=True)
-    parts.write_parquet(folder / "part-0.parquet")
-    return frame.join(request.engine.files(str(folder)), on=ROW, how="left")
+    if request.engine.name == "spark":
+        folder = request.spool()
+        folder.mkdir(parents=True)
+        parts.write_parquet(folder / "part-0.parquet")
+        return frame.join(request.engine.files(str(folder)), on=ROW, how="left")
+
+    def beside(part: pl.DataFrame, start: int) -> pl.LazyFrame:
+        return part.hstack([parts[PART].slice(start, part.height)]).lazy()
+
+    if request.large:
+        return in_slices(frame, request.spine.rows, _SLICE, request.spool(), beside)
+    return nw.from_native(beside(request.engine.collect(frame), 0))
 
 
 def _spec(view: FeatureView, spine: Spine, columns: Sequence[str]) -> ContractSpec:
@@ -142,63 +170,48 @@ def _spec(view: FeatureView, spine: Spine, columns: Sequence[str]) -> ContractSp
     return ContractSpec(view.spec.grain, tuple(specs), ())
 
 
-def _part(
-    engine: Engine,
-    rows: Frame,
-    spec: ContractSpec,
-    view: FeatureView,
-    name: str,
-    folder: Path | None,
-) -> dict[str, Any]:
-    if folder is not None:
+def _part(request: Request, rows: Frame, spec: ContractSpec, name: str, folder: Path | None) -> dict[str, Any]:
+    view, engine = request.view, request.engine
+    if folder is None:
+        rows = request.once(rows)
+    else:
+        in_memory = engine.name == "polars" and not request.large
+        rows = request.once(rows) if in_memory else rows
         engine.write_files(rows, str(folder / name))
-        rows = engine.files(str(folder / name)) if engine.name == "spark" else rows
-    count, statistics = engine.statistics(rows, spec)
+        rows = rows if in_memory else engine.files(str(folder / name))
+    count, statistics = _statistics(request, rows, spec)
     entities = rows.select(*view.entity).unique().select(nw.len())
     return {
         "rows": count,
         "entities": int(engine.collect(entities).item()),
-        "content": f"{engine.fingerprint(rows, {ROW: pl.Int64(), **spec.polars_schema}):032x}",
+        "content": content_hash(engine, rows, {ROW: pl.Int64(), **spec.polars_schema}, count),
         "statistics": Statistics(f"{view.where}, {name}", count, statistics).to_json(),
     }
+
+
+def _statistics(request: Request, rows: Frame, spec: ContractSpec) -> tuple[int, tuple[ColumnStatistics, ...]]:
+    if not request.large:
+        return request.engine.statistics(rows, spec)
+    found = [request.engine.statistics(rows.select(c.name), replace(spec, columns=(c,))) for c in spec.columns]
+    return found[0][0], tuple(column for _, columns in found for column in columns)
 
 
 def _history(store: FeatureStore, request: Request, name: str, file: str, folder: Path | None) -> dict[str, Any]:
     view, engine = request.view, request.engine
     history = view.histories[name]
     events = history_data(store, view, history, request.spine, request.frame, engine, request.pins)
-    events = computed_once(engine, events, store.shop.spool)
+    events = request.once(events) if engine.name == "spark" else events
     if folder is not None:
         engine.write_files(events, str(folder / file))
     types = {c: history.query.spec.by_name[c].polars for c in history.query.columns}
-    schema = {ROW: pl.Int64(), EVENT: pl.Int64(), **types}
     rows = int(engine.collect(events.select(nw.len())).item())
-    return {"rows": rows, "content": f"{engine.fingerprint(events, schema):032x}"}
+    return {"rows": rows, "content": content_hash(engine, events, {ROW: pl.Int64(), EVENT: pl.Int64(), **types}, rows)}
 
 
-def files_of(folder: Path, name: str) -> dict[str, int]:
-    """The Parquet files of a part with their bytes, by path below the dataset's folder."""
-    return {str(p.relative_to(folder)): p.stat().st_size for p in sorted((folder / name).glob("*.parquet"))}
-
-
-def _shared(request: Request, data: ViewData, whole: Frame) -> list[str]:
-    """Groups of which one row serves several parts.
-
-    A row is named by its key and event time; look-ups by the very columns that decide the split cannot share one.
-    """
-    assert request.split is not None
-    found = []
-    for node in data.nodes:
-        if set(request.split.grouped_by(request.view.entity) or [ROW]) <= set(node.look.left):
-            continue
-        count = _reaching_several(request.engine, whole, node)
-        if count:
-            found.append(f"{count:,} rows of {node.group.id} serve more than one part")
-    return found
-
-
-def _reaching_several(engine: Engine, whole: Frame, node: Node) -> int:
-    used = whole.filter(~nw.col(node.look.at).is_null(), ~nw.col(PART).is_null())
-    each = used.select(*node.look.left, node.look.at, PART).unique().group_by(*node.look.left, node.look.at)
-    several = each.agg(nw.len().alias("__parts")).filter(nw.col("__parts") > 1)
-    return int(engine.collect(several.select(nw.len())).item())
+def content_hash(engine: Engine, frame: Frame, schema: Mapping[str, pl.DataType], rows: int) -> str:
+    """The content fingerprint of a computed frame, 32 hexadecimal digits; on Polars in slices."""
+    slices = [frame]
+    if engine.name == "polars":
+        native = cast("pl.LazyFrame", frame.to_native())
+        slices = [nw.from_native(native.slice(start, _SLICE)) for start in range(0, rows, _SLICE)]
+    return f"{sum(engine.fingerprint(part, schema) for part in slices) % MODULUS:032x}"

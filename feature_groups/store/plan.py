@@ -128,9 +128,9 @@ def _marked(rows: Frame, kind: str) -> Frame:
     return rows.with_columns(nw.lit(kind).alias(CHANGE_TYPE))
 
 
-def computed_once(engine: Engine, frame: Frame, spool: Callable[[], Path]) -> Frame:
-    """Compute an intermediate result once: in memory on Polars, as files on Spark."""
-    if engine.name == "polars":
+def computed_once(engine: Engine, frame: Frame, spool: Callable[[], Path], *, large: bool = False) -> Frame:
+    """Compute an intermediate result once: in memory on Polars, as files on Spark or where it is large."""
+    if engine.name == "polars" and not large:
         return nw.from_native(engine.collect(frame).lazy())
     folder = str(spool())
     engine.write_files(frame, folder)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
+import polars as pl
 
 from feature_groups.store.engine import Engine, Frame
 from feature_groups.store.errors import KnowledgeTimeUnavailable
@@ -16,6 +17,7 @@ from feature_groups.store.lookup_plan import Node, Rules, nodes_of, with_joins
 from feature_groups.store.names import ALIVE, INGESTED_AT, IS_DELETED
 from feature_groups.store.query import Join
 from feature_groups.store.reader import AsOf
+from feature_groups.store.spine_slices import in_slices
 from feature_groups.store.table import Table
 
 if TYPE_CHECKING:
@@ -114,9 +116,19 @@ def joined(
     """
     nodes = nodes_of(joins, rules)
     looks = [(node.look, rows_for(store, engine, node.look, node.group, node.where, pins)) for node in nodes]
-    frame = (
-        engine.look_up(spine, looks, time, rows + sum(pins[node.group.id].rows for node in nodes)) if looks else spine
-    )
+    about, budget = rows + sum(pins[node.group.id].rows for node in nodes), store.shop.budget
+    if not looks:
+        frame = spine
+    elif engine.name == "polars" and rows > budget:
+        held = [(look, nw.from_native(engine.collect(found).lazy())) for look, found in looks]
+
+        def looked_up(part: pl.DataFrame, _: int) -> pl.LazyFrame:
+            made: pl.LazyFrame = engine.look_up(nw.from_native(part.lazy()), held, time, about).to_native()
+            return made
+
+        frame = in_slices(spine, rows, budget, store.shop.spool(), looked_up)
+    else:
+        frame = engine.look_up(spine, looks, time, about)
     frame, counts = with_joins(frame, nodes)
     return Joined(frame, nodes, counts)
 

@@ -17,12 +17,12 @@ _cleared: ContextVar[list[Path] | None] = ContextVar("_cleared", default=None)
 
 
 @contextlib.contextmanager
-def spools_cleared() -> Iterator[None]:
-    """Remove, at the end of the block, the folders that `new_spool` named inside it."""
+def spools_cleared() -> Iterator[list[Path]]:
+    """Remove, at the end of the block, the folders that `new_spool` named inside it; those left in the list yielded."""
     made: list[Path] = []
     token = _cleared.set(made)
     try:
-        yield
+        yield made
     finally:
         _cleared.reset(token)
         for folder in made:

@@ -17,6 +17,7 @@ from feature_groups.store.reader import AsOf
 from feature_groups.store.settings import EngineChoice
 from feature_groups.store.spine import conformed_spine, on_engine
 from feature_groups.store.split_rule import Split
+from feature_groups.store.spool import spools_cleared
 from feature_groups.store.training_dataset import TrainingDataset
 from feature_groups.store.training_datasets import TrainingDatasets
 from feature_groups.store.view_data import root_spine, view_data
@@ -128,12 +129,17 @@ class StoredFeatureView:
         brought = view.roles["inference_helpers"][1]
         taken = [o.name for role in _SERVED for o in view.outputs(role)] + [t.name for t in view.transforms]
         keys = {left: view.spine_keys[left] for join in view.joins(_SERVED) for left, _ in join.on}
-        given = conformed_spine(spine, keys, view.event_time, brought, taken, f"spine of {view.where}", store.shop)
-        chosen, why = chosen_engine(store, pins, given.rows, engine)
-        log.info("%s: scoring data with %s", view.where, why)
-        data = view_data(store, view, given, on_engine(given, chosen, store.shop), chosen, _SERVED, pins)
-        hidden = [*data.hidden, *([ROW] if chosen.name == "polars" else [])]
-        return data.frame.drop(*hidden).to_native()
+        with spools_cleared() as spools:
+            given = conformed_spine(spine, keys, view.event_time, brought, taken, f"spine of {view.where}", store.shop)
+            chosen, why = chosen_engine(store, pins, given.rows, engine)
+            log.info("%s: scoring data with %s", view.where, why)
+            data = view_data(store, view, given, on_engine(given, chosen, store.shop), chosen, _SERVED, pins)
+            hidden = [*data.hidden, *([ROW] if chosen.name == "polars" else [])]
+            made = data.frame.drop(*hidden).to_native()
+            if chosen.name == "spark" or given.rows > store.shop.budget:
+                # What was given out reads them when it is computed.
+                spools.clear()
+        return made
 
     def get_feature_vector(self, entry: Mapping[str, Any]) -> dict[str, Any]:
         """The features of one entity, by name; at its instant, or at the store's clock where it gives none."""

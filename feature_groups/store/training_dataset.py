@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import polars as pl
 
+from feature_groups.store.dataset_files import Files, problem
+from feature_groups.store.dataset_text import as_html, as_text
+from feature_groups.store.drift import Drift, drift
 from feature_groups.store.engine import Engine
 from feature_groups.store.errors import DatasetDamaged, UnknownTrainingDataset, did_you_mean
 from feature_groups.store.names import EVENT, ROW
@@ -58,14 +60,14 @@ class TrainingDataset:
         manifest: Everything it came from and what it holds, as stored.
         folder: Where its files are.
         roles: Columns by role.
-        files: Per ``parts/<name>``, ``histories/<name>`` and ``spine`` its Parquet files, with their bytes.
+        files: Per ``parts/<name>``, ``histories/<name>`` and ``spine`` its Parquet files.
         spark: Starts Spark when called.
     """
 
     manifest: Json = field(repr=False)
     folder: Path
     roles: Mapping[str, tuple[str, ...]] = field(repr=False)
-    files: Mapping[str, Mapping[str, int]] = field(repr=False)
+    files: Mapping[str, Files] = field(repr=False)
     spark: Callable[[], Engine] = field(repr=False)
 
     @property
@@ -115,32 +117,35 @@ class TrainingDataset:
 
     def frame(self, name: str = WHOLE) -> pl.DataFrame:
         """A part with all its columns, ``__row`` first: the row's position in the spine."""
-        return self.scan(name).sort(ROW).collect()
+        return pl.scan_parquet(self._files(name), glob=False).sort(ROW).collect()
 
     def scan(self, name: str = WHOLE) -> pl.LazyFrame:
-        """A part as a lazy frame; rows of one that Spark made come in no order."""
-        return pl.scan_parquet([str(path) for path in self._files(name)])
+        """A part as a lazy frame; rows of one that Spark made come in no order. Checksums are not compared."""
+        return pl.scan_parquet(self._files(name, read=False), glob=False)
 
     def to_spark(self, name: str = WHOLE) -> Any:
-        """A part as a Spark frame, in no order; ``__row`` is the position in the spine."""
-        return self.spark().files(str(self._files(name)[0].parent)).to_native()
+        """A part as a Spark frame, in no order; ``__row`` is the position in the spine. Checksums are not compared."""
+        return self.spark().files(str(self._files(name, read=False)[0].parent)).to_native()
 
     def history(self, name: str) -> pl.DataFrame:
         """The event inputs of a history: ``__row`` of the spine and the events' columns, oldest first."""
         if name not in self.manifest["histories"]:
             raise self._unknown("history", name, list(self.manifest["histories"]))
-        files = [str(path) for path in self.paths(f"histories/{name}")]
-        return pl.scan_parquet(files).sort(ROW, EVENT).drop(EVENT).collect()
+        return pl.scan_parquet(self.paths(f"histories/{name}"), glob=False).sort(ROW, EVENT).drop(EVENT).collect()
 
     def statistics(self, name: str | None = None) -> Statistics:
         """The statistics of a part, as they were computed when it was made; by default of the first part."""
         chosen = name or self.parts[0]
         return Statistics.from_json(self._part(chosen)["statistics"])
 
+    def drift(self, name: str = "test", reference: str = "train") -> Drift:
+        """How the features of a part differ from those of the reference part, from their stored statistics."""
+        before, after = self.statistics(reference), self.statistics(name)
+        return drift(before, after, (reference, name), self.roles["features"])
+
     def _apart(self, name: str, frame: pl.DataFrame, as_: Format) -> Part:
-        made = {role: _as(frame.select(columns), as_) for role, columns in self.roles.items() if role != "spine"}
-        spine = frame.select(self.roles["spine"])
-        return Part(name, made["features"], made["labels"], made["training_helpers"], spine)
+        made = {role: _as(frame.select(columns), as_) for role, columns in self.roles.items()}
+        return Part(name, made["features"], made["labels"], made["training_helpers"], made["spine"])
 
     def _part(self, name: str) -> Json:
         if name not in self.manifest["parts"]:
@@ -148,9 +153,9 @@ class TrainingDataset:
         found: Json = self.manifest["parts"][name]
         return found
 
-    def _files(self, name: str) -> list[Path]:
+    def _files(self, name: str, *, read: bool = True) -> list[Path]:
         self._part(name)
-        return self.paths(f"parts/{name}")
+        return self.paths(f"parts/{name}", read=read)
 
     def _unknown(self, kind: str, name: str, there: Sequence[str]) -> UnknownTrainingDataset:
         return UnknownTrainingDataset(
@@ -161,76 +166,44 @@ class TrainingDataset:
         )
 
     def is_whole(self, name: str) -> bool:
-        """Whether all files of a part or history are there, as long as when they were written."""
-        return name in self.files and not any(self._problem(file, size) for file, size in self.files[name].items())
+        """Whether all files of ``parts/<name>``, ``histories/<name>`` or ``spine`` are there as they were written."""
+        return name in self.files and not any(problem(self.folder, *file) for file in self._listed(name))
 
-    def paths(self, name: str) -> list[Path]:
+    def paths(self, name: str, *, read: bool = True) -> list[Path]:
         """The files of ``parts/<name>``, ``histories/<name>`` or ``spine``.
 
+        Args:
+            name: Which.
+            read: Compare their checksums too, which reads them.
+
         Raises:
-            DatasetDamaged: They were not stored, are missing or cut short.
+            DatasetDamaged: They were not stored, are missing, cut short or changed.
         """
+        again = f"make it again from its pins: fv.rebuild({self.number})."
         if name not in self.files:
-            raise DatasetDamaged(
-                self.where,
-                what="It was made with materialize=False: only its manifest and spine were stored.",
-                state="is as it was",
-                next_step=f"make its rows and store them: fv.rebuild({self.number}).",
-            )
-        for file, size in self.files[name].items():
-            if problem := self._problem(file, size):
-                raise DatasetDamaged(
-                    self.where,
-                    what=f"The file {file} {problem}.",
-                    state="cannot be read whole",
-                    next_step=f"make it again from its pins: fv.rebuild({self.number}).",
-                )
+            raise self._damaged("It was made with materialize=False: only its manifest and spine were stored.", again)
+        for file, size, digest in self._listed(name):
+            if found := problem(self.folder, file, size, digest if read else None):
+                same = "create it again from the same spine, which puts the file back." if name == "spine" else again
+                raise self._damaged(f"The file {file} {found}.", same)
         return [self.folder / file for file in self.files[name]]
 
-    def _problem(self, file: str, size: int) -> str | None:
-        path = self.folder / file
-        there = path.stat().st_size if path.exists() else None
-        if there == size:
-            return None
-        return "is gone" if there is None else f"has {there:,} of {size:,} bytes"
+    def _listed(self, name: str) -> Iterator[tuple[str, int, str]]:
+        return ((file, size, digest) for file, (size, digest) in self.files[name].items())
+
+    def _damaged(self, what: str, next_step: str) -> DatasetDamaged:
+        return DatasetDamaged(self.where, what=what, state="cannot be read whole", next_step=next_step)
 
     @property
     def where(self) -> str:
         """How messages name it."""
         return f"training dataset {self.number} of feature view {self.manifest['view']}"
 
-    def _rows(self) -> list[list[str]]:
-        parts = [(name, self.manifest["parts"][name]) for name in self.parts]
-        return [[name, f"{p['rows']:,}", f"{p['entities']:,}", p["content"][:12]] for name, p in parts]
-
     def __repr__(self) -> str:
-        m = self.manifest
-        lines = [
-            f"{self.where}, made {m['created_at'][:16].replace('T', ' ')} UTC by {m['created_by']}",
-            f"  split     {m['split_text']}, seed {m['seed']}",
-            f"  left out  {m['left_out']:,} of {m['spine']['rows']:,} rows",
-            *(
-                f"  {name:9} {rows} rows, {who} entities, content {content}"
-                for name, rows, who, content in self._rows()
-            ),
-            *(f"  pinned    {pin['group']} at version {pin['version']}, {pin['rows']:,} rows" for pin in m["pins"]),
-            *(f"  shared    {line}" for line in m["shared_rows"]),
-        ]
-        return "\n".join(lines)
+        return as_text(self)
 
     def _repr_html_(self) -> str:
-        m = self.manifest
-        head = "".join(f"<th>{h}</th>" for h in ("part", "rows", "entities", "content"))
-        rows = "".join("<tr>" + "".join(f"<td>{html.escape(c)}</td>" for c in r) + "</tr>" for r in self._rows())
-        pins = "".join(
-            f"<tr><td>{html.escape(p['group'])}</td><td>{p['version']}</td><td>{p['rows']:,}</td></tr>"
-            for p in m["pins"]
-        )
-        return (
-            f"<h4>{html.escape(self.where)}</h4><p>{html.escape(m['split_text'])}, seed {m['seed']}; "
-            f"{m['left_out']:,} rows left out</p><table><tr>{head}</tr>{rows}</table>"
-            f"<table><tr><th>pinned group</th><th>version</th><th>rows</th></tr>{pins}</table>"
-        )
+        return as_html(self)
 
 
 def _as(frame: pl.DataFrame, as_: Format) -> pl.DataFrame | np.ndarray[Any, Any] | Any:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
-import uuid
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import logging
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,16 +16,24 @@ import polars as pl
 
 from feature_groups.store.code_closure import closure
 from feature_groups.store.commit_note import author
-from feature_groups.store.dataset_parts import ROLES, Made, Request, files_of, made_parts
+from feature_groups.store.dataset_files import files_of
+from feature_groups.store.dataset_guards import warnings
+from feature_groups.store.dataset_log import DatasetLog
+from feature_groups.store.dataset_parts import ROLES, Made, Request, content_hash, made_parts
 from feature_groups.store.engine import Engine, Frame
-from feature_groups.store.errors import DatasetDamaged, DatasetDiffers, EmptyBatch, UnknownTrainingDataset
+from feature_groups.store.errors import (
+    DatasetDamaged,
+    DatasetDiffers,
+    EmptyBatch,
+    NothingWritten,
+    UnknownTrainingDataset,
+)
+from feature_groups.store.faults import faultpoint
 from feature_groups.store.feature_view import FeatureView
-from feature_groups.store.lock import table_lock
 from feature_groups.store.names import ROW
 from feature_groups.store.point_in_time import Pin, chosen_engine, pinned
 from feature_groups.store.reader import AsOf
 from feature_groups.store.revision import REVISION
-from feature_groups.store.row_hash import fingerprint
 from feature_groups.store.spine import Spine, conformed_spine
 from feature_groups.store.split_rule import Split
 from feature_groups.store.spool import spools_cleared
@@ -37,8 +43,9 @@ from feature_groups.store.training_dataset import TrainingDataset
 if TYPE_CHECKING:
     from feature_groups.store.feature_store import FeatureStore
 
+log = logging.getLogger(__name__)
+
 _NO_EFFECT = ("description", "owner", "tags")
-_SLICE = 1_000_000
 _SPINE = "spine"
 
 
@@ -46,9 +53,7 @@ class TrainingDatasets:
     """The training datasets of one view in one lake."""
 
     def __init__(self, store: FeatureStore, view: FeatureView) -> None:
-        self._store, self._view = store, view
-        self._log = f"views/{view.id}/datasets"
-        self._root = store.lake / "training_datasets" / view.id
+        self._store, self._view, self._log = store, view, DatasetLog(store, view)
 
     def create(
         self, data: object, split: Split | None, seed: int, as_of: AsOf, engine: str | None, *, materialize: bool
@@ -56,7 +61,7 @@ class TrainingDatasets:
         """Make a training dataset, or find the one that the same pins, spine, split and seed gave before."""
         view, store = self._view, self._store
         pins = pinned(store, view.groups, as_of)
-        with spools_cleared(), self._folder() as folder:
+        with spools_cleared():
             spine = self.conformed(data)
             if not spine.rows:
                 raise EmptyBatch(
@@ -67,15 +72,18 @@ class TrainingDatasets:
                 )
             if split is not None:
                 split.validate(self._types(spine), view.entity, spine.time)
-            spine, content = self._stored(spine, folder)
+            folder = store.shop.spool()
+            spine = _kept(spine, folder)
+            content = _content(spine, store.shop.polars)
             identity = self._identity(pins, content, split, seed)
             digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
-            if (found := self._by_digest(digest)) is not None:
-                return found
-            chosen, why = chosen_engine(store, pins, spine.rows, engine)
-            request = Request(view, spine, _on(chosen, spine, folder), chosen, split, seed, pins)
+            files = {_SPINE: files_of(folder, _SPINE)}
+            if (number := self._log.find(digest)) is not None:
+                return self._found(self.get(number), files, folder, engine, materialize=materialize)
+            request, why = self._request(spine, folder, split, seed, pins, engine)
             made = made_parts(store, request, folder if materialize else None)
-            described = {
+            faultpoint("dataset.made")
+            manifest = {
                 "spine": {"rows": spine.rows, "content": content, "columns": list(spine.columns)},
                 "order": list(made.parts),
                 "split_text": repr(split) if split else "not split",
@@ -83,9 +91,15 @@ class TrainingDatasets:
                 "engine": why,
                 **identity,
                 "pins": [asdict(pin) for pin in pins.values()],
+                "warnings": warnings(made.look_ups, spine.rows),
+                **self._facts(),
+                **vars(made),
+                "files": {**files, **made.files},
             }
-            files = {"files": {_SPINE: files_of(folder, _SPINE), **made.files}}
-            return self._recorded(digest, described | self._facts() | vars(made) | files, folder)
+            dataset = self.get(self._log.record(digest, manifest, folder))
+        for warning in dataset.manifest["warnings"]:
+            log.warning("%s: %s", dataset.where, warning)
+        return dataset
 
     def get(self, number: int) -> TrainingDataset:
         """The training dataset of a number.
@@ -93,9 +107,9 @@ class TrainingDatasets:
         Raises:
             UnknownTrainingDataset: There is none; says which there are.
         """
-        stored = self._store.metadata.get(f"{self._log}/{number:06d}.json") if _is_number(number) else None
+        stored = self._log.get(number) if _is_number(number) else None
         if stored is None:
-            last = self._store.metadata.last_number(self._log)
+            last = self._log.last()
             there = f"it has 1 to {last}" if last else "it has none yet"
             raise UnknownTrainingDataset(
                 self._view.where,
@@ -107,7 +121,7 @@ class TrainingDatasets:
 
     def all(self) -> list[TrainingDataset]:
         """Every training dataset, oldest first."""
-        return [self._opened(stored) for stored in self._store.metadata.entries(self._log)]
+        return [self._opened(stored) for stored in self._log.all()]
 
     def rebuild(self, number: int, engine: str | None) -> TrainingDataset:
         """Make a training dataset again from its pins, compare it with what it was, and store files that are missing.
@@ -120,14 +134,16 @@ class TrainingDatasets:
         manifest, store = known.manifest, self._store
         pins = {pin["group"]: Pin(**pin) for pin in manifest["pins"]}
         self._check_pins(known, pins)
-        with spools_cleared(), self._folder() as folder:
+        with spools_cleared():
             spine = self._kept_spine(known)
-            chosen, _ = chosen_engine(store, pins, spine.rows, engine)
             split = Split.from_json(manifest["split"]) if manifest["split"] else None
-            frame = _on(chosen, spine, known.folder)
-            made = made_parts(store, Request(self._view, spine, frame, chosen, split, manifest["seed"], pins), folder)
+            request, _ = self._request(spine, known.folder, split, manifest["seed"], pins, engine)
+            folder = store.shop.spool()
+            made = made_parts(store, request, folder)
             self._compare(known, made)
-            return self._restored(known, made, folder)
+            missing = [name for name in made.files if not known.is_whole(name)]
+            self._log.replace(number, missing, made.files, folder, known.folder)
+        return self.get(number)
 
     def conformed(self, data: object) -> Spine:
         """A spine with what the view needs for training."""
@@ -142,33 +158,44 @@ class TrainingDatasets:
         """The columns that a split may go by: the spine's and the labels."""
         return {**{o.name: o.spec.polars for o in self._view.outputs("labels")}, **spine.columns}
 
-    @contextmanager
-    def _folder(self) -> Iterator[Path]:
-        """A new folder for a dataset; removed again unless a manifest names it."""
-        folder = self._root / uuid.uuid4().hex
-        folder.mkdir(parents=True)
-        try:
-            yield folder
-        finally:
-            if not any(stored["folder"] == folder.name for stored in self._store.metadata.entries(self._log)[-2:]):
-                shutil.rmtree(folder, ignore_errors=True)
+    def _request(
+        self,
+        spine: Spine,
+        folder: Path,
+        split: Split | None,
+        seed: int,
+        pins: Mapping[str, Pin],
+        engine: str | None,
+    ) -> tuple[Request, str]:
+        """What is to be made of a kept spine, and why on that engine."""
+        shop = self._store.shop
+        chosen, why = chosen_engine(self._store, pins, spine.rows, engine)
+        large = chosen.name == "polars" and spine.rows > shop.budget
+        frame = _on(chosen, spine, folder, large=large)
+        return Request(self._view, spine, frame, chosen, split, seed, pins, large, shop.spool), why
 
-    def _stored(self, spine: Spine, folder: Path) -> tuple[Spine, str]:
-        """The spine kept beside the dataset, and its content hash."""
-        (folder / _SPINE).mkdir()
-        file = folder / _SPINE / "part-0.parquet"
-        spine.frame.sink_parquet(file, compression="lz4")
-        kept = Spine(pl.scan_parquet(file), spine.rows, spine.columns, spine.time)
-        return kept, _content(kept)
+    def _found(
+        self,
+        known: TrainingDataset,
+        files: Mapping[str, Any],
+        folder: Path,
+        engine: str | None,
+        *,
+        materialize: bool,
+    ) -> TrainingDataset:
+        """The dataset that is there; its spine is put back if it is gone, its rows are stored if they are wanted."""
+        if not known.is_whole(_SPINE):
+            self._log.replace(known.number, [_SPINE], files, folder, known.folder)
+            known = self.get(known.number)
+        if materialize and any(f"parts/{name}" not in known.files for name in known.parts):
+            return self.rebuild(known.number, engine)
+        return known
 
     def _kept_spine(self, known: TrainingDataset) -> Spine:
-        (file,) = known.paths(_SPINE)
-        frame = pl.scan_parquet(file)
+        paths = known.paths(_SPINE)
+        frame = pl.scan_parquet(paths, glob=False)
         columns = {name: dtype for name, dtype in frame.collect_schema().items() if name != ROW}
-        spine = Spine(frame, known.manifest["spine"]["rows"], columns, self._view.event_time)
-        if _content(spine) != known.manifest["spine"]["content"]:
-            raise _damaged(known, "The spine that was kept with it was changed since.")
-        return spine
+        return Spine(frame, known.manifest["spine"]["rows"], columns, self._view.event_time)
 
     def _identity(self, pins: Mapping[str, Pin], spine: str, split: Split | None, seed: int) -> dict[str, Any]:
         """What decides whether two datasets are the same one."""
@@ -195,44 +222,27 @@ class TrainingDatasets:
             "store": REVISION,
         }
 
-    def _by_digest(self, digest: str) -> TrainingDataset | None:
-        stored = next((m for m in self._store.metadata.entries(self._log) if m["digest"] == digest), None)
-        return self._opened(stored) if stored else None
-
-    def _recorded(self, digest: str, described: Mapping[str, Any], folder: Path) -> TrainingDataset:
-        """Pin what it was made from, then write the manifest: from then on the dataset exists."""
-        metadata, view = self._store.metadata, self._view
-        lock = self._store.lake / "locks" / f"datasets_{view.id}.lock"
-        with table_lock(lock, timeout=self._store.writer.lock_timeout, who=author(), where=view.where):
-            if (found := self._by_digest(digest)) is not None:
-                return found
-            number = metadata.last_number(self._log) + 1
-            for pin in described["pins"]:
-                group = next(g for g in view.groups if g.id == pin["group"])
-                table = self._store.get_or_create_feature_group(group).table
-                self._store.writer.pin(table, pin["version"], f"training dataset {view.id}/{number}")
-            manifest = {**described, "digest": digest, "number": number, "folder": folder.name}
-            metadata.append(self._log, json.loads(json.dumps(manifest)))
-            return self.get(number)
-
     def _opened(self, stored: Mapping[str, Any]) -> TrainingDataset:
         view = self._view
         roles = {role: view.names(role) for role in ROLES}
         chosen = {name for names in roles.values() for name in names}
         spine = [c for c in stored["spine"]["columns"] if c not in chosen]
-        again = self._store.metadata.entries(f"views/{view.id}/files/{stored['number']}")
-        files = {name: found for entry in [stored["files"], *again] for name, found in entry.items()}
-        folder = self._root / stored["folder"]
+        folder = self._log.root / stored["folder"]
+        files = self._log.files(stored)
         return TrainingDataset(stored, folder, roles | {"spine": tuple(spine)}, files, self._store.shop.spark)
 
     def _check_pins(self, known: TrainingDataset, pins: Mapping[str, Pin]) -> None:
+        reader, states = self._store.reader, self._store.writer.states
         for group in self._view.groups:
             pin, table = pins[group.id], self._store.get_or_create_feature_group(group).table
-            self._store.reader.resolve(table, pin.version)
-            state = self._store.writer.states.at(table, pin.version)
-            if state.table_id != pin.table_id:
+            try:
+                reader.resolve(table, None)
+            except NothingWritten as error:
+                raise _damaged(known, f"The table of {pin.group} is gone.") from error
+            if states.at(table).table_id != pin.table_id:
                 raise _damaged(known, f"The table of {pin.group} was made anew; the one it was made from is gone.")
-            if f"{state.fingerprint:032x}" != pin.fingerprint:
+            reader.resolve(table, pin.version)
+            if f"{states.at(table, pin.version).fingerprint:032x}" != pin.fingerprint:
                 raise _damaged(known, f"Version {pin.version} of {pin.group} does not hold what it held.")
 
     def _compare(self, known: TrainingDataset, made: Made) -> None:
@@ -248,32 +258,25 @@ class TrainingDatasets:
                 next_step="compare with the versions of code and libraries that its manifest names.",
             )
 
-    def _restored(self, known: TrainingDataset, made: Made, folder: Path) -> TrainingDataset:
-        """Put files that are missing or damaged in their place."""
-        missing = [name for name in made.files if not known.is_whole(name)]
-        for name in missing:
-            target = known.folder / name
-            shutil.rmtree(target, ignore_errors=True)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            (folder / name).rename(target)
-        if missing:
-            log = f"views/{self._view.id}/files/{known.number}"
-            self._store.metadata.append(log, {name: dict(made.files[name]) for name in missing})
-        return self.get(known.number)
+
+def _kept(spine: Spine, folder: Path) -> Spine:
+    """The spine written into the dataset's folder."""
+    file = folder / _SPINE / "part-0.parquet"
+    file.parent.mkdir(parents=True)
+    spine.frame.sink_parquet(file, compression="lz4")
+    return Spine(pl.scan_parquet(file), spine.rows, spine.columns, spine.time)
 
 
-def _on(engine: Engine, spine: Spine, folder: Path) -> Frame:
-    """The kept spine on an engine; in memory on Polars."""
+def _on(engine: Engine, spine: Spine, folder: Path, *, large: bool) -> Frame:
+    """The kept spine on an engine; in memory on Polars where it fits."""
     if engine.name == "polars":
-        return nw.from_native(spine.frame.collect().lazy())
+        return nw.from_native(spine.frame if large else spine.frame.collect().lazy())
     return engine.files(str(folder / _SPINE))
 
 
-def _content(spine: Spine) -> str:
+def _content(spine: Spine, polars: Engine) -> str:
     """The content hash of a spine: values and order."""
-    schema = {ROW: pl.Int64(), **spine.columns}
-    slices = (spine.frame.slice(start, _SLICE).collect() for start in range(0, spine.rows, _SLICE))
-    return f"{sum(fingerprint(part, schema) for part in slices) % (1 << 128):032x}"
+    return content_hash(polars, nw.from_native(spine.frame), {ROW: pl.Int64(), **spine.columns}, spine.rows)
 
 
 def _is_number(value: object) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import narwhals as nw
+import polars as pl
 
 from feature_groups.store.engine import Engine, Frame
 from feature_groups.store.errors import InvalidDeclaration
@@ -16,6 +17,7 @@ from feature_groups.store.lookup_plan import Node, Rules, tie_order
 from feature_groups.store.names import INGESTED_AT, ROW
 from feature_groups.store.point_in_time import Pin, joined, rows_for
 from feature_groups.store.spine import Spine
+from feature_groups.store.spine_slices import in_slices
 
 if TYPE_CHECKING:
     from feature_groups.store.feature_store import FeatureStore
@@ -86,7 +88,10 @@ def history_data(
     engine: Engine,
     pins: Mapping[str, Pin],
 ) -> Frame:
-    """The event inputs of one history: ``__row`` of the spine and the query's columns, a row per event."""
+    """The event inputs of one history: ``__row`` of the spine and the query's columns, a row per event.
+
+    On Polars the spine is gone through in slices that have about as many events as the budget has rows.
+    """
     group, rules = history.query.group, rules_of(view)
     right = tuple(right for _, right in history.keys)
     look = LookUp(
@@ -103,7 +108,21 @@ def history_data(
         ingested=INGESTED_AT if rules.known else None,
     )
     rows = rows_for(store, engine, look, group, history.query.where, pins)
-    return engine.events_before(frame, rows, look, spine.time, history.last, spine.rows + pins[group.id].rows)
+    about, budget = spine.rows + pins[group.id].rows, store.shop.budget
+    if engine.name != "polars":
+        return engine.events_before(frame, rows, look, spine.time, history.last, about)
+    held = engine.collect(rows)
+    each = -(-held.height // max(1, held.select(look.right).n_unique()))
+    size = max(1, budget // max(1, min(each, history.last or each)))
+
+    def before(part: pl.DataFrame, _: int) -> pl.LazyFrame:
+        asked, events = (nw.from_native(found.lazy()) for found in (part, held))
+        made: pl.LazyFrame = engine.events_before(asked, events, look, spine.time, history.last, about).to_native()
+        return made
+
+    if spine.rows > size:
+        return in_slices(frame.select(ROW, *look.left, spine.time), spine.rows, size, store.shop.spool(), before)
+    return nw.from_native(before(engine.collect(frame), 0))
 
 
 def root_spine(store: FeatureStore, view: FeatureView, engine: Engine, pins: Mapping[str, Pin]) -> Frame:
