@@ -16,7 +16,8 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from feature_groups.store.window_slices import MICROSECOND, ChangeLogSpec, Ints, Slices
+from feature_groups.store.exact_sums import Ints
+from feature_groups.store.window_slices import MICROSECOND, ChangeLogSpec, Slices
 
 _MAX_CODE = 2**62
 _PART = 2**18
@@ -34,10 +35,13 @@ def change_log(events: pl.DataFrame, spec: ChangeLogSpec) -> pl.DataFrame:
         Key columns, the instants (µs, UTC) and one column per aggregation and window, sorted by key and instant.
 
     Raises:
-        ContractViolated: A float to be summed has more digits than declared, or a sum would overflow int64.
+        ContractViolated: A float to be summed has more digits than declared, a float to be summed or compared is not
+            finite, or a sum could overflow int64.
+        InvalidDeclaration: A column has a type that its aggregation cannot have.
     """
+    schema = spec.schema(events.schema)
     if not events.height:
-        return pl.DataFrame(schema=spec.schema(events.schema))
+        return pl.DataFrame(schema=schema)
     ordered = events.sort([*spec.key, spec.time, *spec.order], nulls_last=False, maintain_order=True)
     time = ordered[spec.time].dt.timestamp("us").to_numpy()
     group = ordered.select(pl.struct(spec.key).rle_id()).to_series().to_numpy().astype(np.int64)
@@ -53,7 +57,7 @@ def _part(events: pl.DataFrame, time: Ints, group: Ints, spec: ChangeLogSpec) ->
     """The change log of whole keys whose instants fit one line of codes."""
     group = group - group[0]
     starts = np.flatnonzero(np.r_[True, group[1:] != group[:-1]])
-    windows = sorted({w // MICROSECOND for a in spec.aggregations for w in a.windows if w is not None})
+    windows = spec.finite
     base, first = _bases(time, starts, windows, spec)
     entry = base[group] + (_rounded(time + 1, spec) - first[group])
     leave = {w: base[group] + (_rounded(time + w + 1, spec) - first[group]) for w in windows}
@@ -93,7 +97,7 @@ def _bases(time: Ints, starts: Ints, windows: Sequence[int], spec: ChangeLogSpec
 
 def _chunks(time: Ints, starts: Ints, spec: ChangeLogSpec) -> list[tuple[int, int]]:
     """Runs of whole keys, about `_PART` events each, whose instants, laid one after another, stay below 2^62."""
-    longest = max((w // MICROSECOND for a in spec.aggregations for w in a.windows if w is not None), default=0)
+    longest = max(spec.finite, default=0)
     slack = 2 * (spec.resolution // MICROSECOND) if spec.resolution else 0
     ends = np.r_[starts[1:], len(time)]
     lengths = (time[ends - 1] - time[starts] + longest + slack + 2).astype(np.float64)

@@ -43,11 +43,20 @@ def closure(roots: Iterable[object], *, package: str = "") -> dict[str, str]:
     return dict(sorted(walk.found.items()))
 
 
+def syntax(roots: Iterable[object], *, package: str = "") -> list[tuple[str, ast.AST]]:
+    """(module, syntax tree) of every project function and class that the roots reach, see `closure`."""
+    walk = _Walk(package)
+    for root in roots:
+        walk.visit(root)
+    return walk.trees
+
+
 class _Walk:
-    """One traversal; `found` grows."""
+    """One traversal; `found` and `trees` grow."""
 
     def __init__(self, package: str) -> None:
         self.found: dict[str, str] = {}
+        self.trees: list[tuple[str, ast.AST]] = []
         self._package = package
         self._seen: dict[int, object] = {}  # holds what it saw, so that no id is used twice
 
@@ -90,6 +99,7 @@ class _Walk:
         cells = zip(code.co_freevars, function.__closure__ or (), strict=True)
         kept = {name: cell.cell_contents for name, cell in cells if _is_filled(cell)}
         nodes = function_nodes(function)
+        self.trees += [(str(function.__globals__.get("__name__", "?")), node) for node in nodes]
         text = "".join(map(ast.dump, nodes)) or _code_text(code)
         values = (kept, function.__defaults__, function.__kwdefaults__)
         self._note(f"{function.__globals__.get('__name__', '?')}.{code.co_qualname}", text + _told(values))
@@ -106,6 +116,7 @@ class _Walk:
         if not self._is_ours(module):
             return
         nodes = class_nodes(cls)
+        self.trees += [(cls.__module__, node) for node in nodes]
         members = {k: v for k, v in vars(cls).items() if not k.startswith("__")}
         text = "".join(map(ast.dump, nodes)) or _told([sorted(members), members])
         self._note(_name(cls), text)

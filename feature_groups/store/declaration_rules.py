@@ -172,6 +172,8 @@ def _check_origin(group: FeatureGroup) -> None:
             _refuse(group, f"{field} has nothing to work on.", "give source= or parents=")
         if value is not None and not callable(value):
             _refuse(group, f"{field} is a {type(value).__name__}, not a function.", "give a function")
+    if group.spark_transform is not None and group.transform is None:
+        _refuse(group, "spark_transform says on Spark what transform says, but there is none.", "give transform=, too")
     if group.aggregations and not made:
         _refuse(group, "aggregations have no events to run on.", "give source= or parents=")
     if group.aggregations and group.event_time is None:

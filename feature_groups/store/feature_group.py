@@ -44,7 +44,8 @@ class FeatureGroup(Selectable):
         source: Raw files the rows are made from.
         parents: Feature groups the rows are made from, in the order of `transform`'s arguments.
         transform: Function of lazy narwhals frames (one per parent, or the raw rows) to a lazy frame.
-        spark_transform: The same function for Spark frames, where narwhals cannot say it.
+        spark_transform: The same function for Spark frames, where narwhals cannot say it for both engines: takes and
+            returns lazy narwhals frames whose ``to_native()`` is a Spark frame. A property test compares the two.
         aggregations: Window aggregations over the transformed events.
         derive: Function of the aggregated lazy frame to one with further columns: shares, ratios, differences.
         local: Whether rows of a primary key depend on the first parent's rows of that key only, so that a change

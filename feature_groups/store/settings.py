@@ -30,7 +30,13 @@ class Settings(BaseSettings):
         default=20_000_000, ge=1, description="Rows up to which `auto` computes with Polars in memory."
     )
     spark_buckets: int = Field(
-        default=8, ge=1, description="Buckets of keys in which Spark runs the Polars kernels; one must fit a worker."
+        default=8, ge=1, description="Buckets of keys, at least, in which Spark runs the Polars kernels."
+    )
+    spark_key_rows: int = Field(
+        default=500_000,
+        ge=1,
+        description="Events that a Python worker holds at once: keys with more are aggregated in SQL, and there are so"
+        " many buckets that one has no more on average.",
     )
     spark_key_rows: int = Field(
         default=5_000_000,

@@ -9,6 +9,9 @@ import narwhals as nw
 from feature_groups.store.engine import Frame
 from feature_groups.store.errors import InvalidDeclaration
 from feature_groups.store.feature_group import FeatureGroup, Transform
+from feature_groups.store.portability import differences
+
+_SHOWN = 10
 
 
 def transformed(group: FeatureGroup, *frames: Frame) -> Frame:
@@ -22,8 +25,10 @@ def called(group: FeatureGroup, what: str, function: Transform, *frames: Frame) 
     """A function of lazy frames to a lazy frame.
 
     Raises:
-        InvalidDeclaration: It fails, or returns something else.
+        InvalidDeclaration: It fails, returns something else, or would give other rows on Spark than in Polars.
     """
+    if frames[0].implementation.is_spark_like() and function is not group.spark_transform:
+        _refuse_different(group, what, function)
     try:
         made = function(*frames)
     except Exception as error:
@@ -42,6 +47,19 @@ def called(group: FeatureGroup, what: str, function: Transform, *frames: Frame) 
             next_step=f"return a LazyFrame from {_place(function)}.",
         )
     return made
+
+
+def _refuse_different(group: FeatureGroup, what: str, function: Transform) -> None:
+    found = differences(function)
+    if found:
+        told = "\n".join(f"- {line}" for line in found[:_SHOWN])
+        other = "" if what == "derive" else " or give spark_transform=, the same function for Spark"
+        raise InvalidDeclaration(
+            group.where,
+            what=f"Its {what} uses what Polars and Spark do differently:\n{told}",
+            state="was not changed",
+            next_step=f"write it as told{other}.",
+        )
 
 
 def is_private(group: FeatureGroup) -> bool:

@@ -11,12 +11,10 @@ import numpy.typing as npt
 import polars as pl
 
 from feature_groups.store.aggregations import Aggregation
-from feature_groups.store.errors import ContractViolated
+from feature_groups.store.exact_sums import Ints, integers, refuse_infinite, refuse_large_sums, refuse_type
 from feature_groups.store.range_minimum import range_extreme
 
-Ints = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
-
 MICROSECOND = timedelta(microseconds=1)
 _MAX_EXACT = 2**63 - 1
 _NEVER = 2**63 - 1
@@ -50,11 +48,25 @@ class ChangeLogSpec:
         windows = [w for a in self.aggregations for w in a.windows]
         return None if None in windows else max(w for w in windows if w is not None)
 
+    @property
+    def finite(self) -> list[int]:
+        """The lengths of the finite windows (µs), each once, shortest first."""
+        return sorted({w // MICROSECOND for a in self.aggregations for w in a.windows if w is not None})
+
+    def digits(self, column: str, events: Mapping[str, pl.DataType]) -> int | None:
+        """Digits after the point that a column's sums are made with; None for whole numbers."""
+        return self.decimals[column] if events[column].is_float() else None
+
     def schema(self, events: Mapping[str, pl.DataType]) -> pl.Schema:
-        """Columns and types of the change log of events with this schema."""
+        """Columns and types of the change log of events with this schema.
+
+        Raises:
+            InvalidDeclaration: A column has a type that its aggregation cannot have.
+        """
         made: dict[str, pl.DataType] = {k: events[k] for k in self.key}
         made[self.time] = pl.Datetime("us", "UTC")
         for aggregation in self.aggregations:
+            refuse_type(aggregation, events, self.decimals, self.where)
             for output in aggregation.outputs:
                 made[output] = output_type(aggregation, events)
         return pl.Schema(made)
@@ -74,6 +86,8 @@ class Slices:
     ) -> None:
         self._events, self._time, self._group = events, time, group
         self._hi, self._lo, self._spec = hi, lo, spec
+        self._starts = np.flatnonzero(np.r_[True, group[1:] != group[:-1]])
+        self._whole: dict[str, Ints] = {}
         self._sums: dict[tuple[str, int], Ints] = {}
         self._counts: dict[str, Ints] = {}
         self._neighbours: dict[str, tuple[Ints, Ints]] = {}
@@ -112,25 +126,15 @@ class Slices:
 
     def _total(self, column: str, lo: Ints, power: int) -> tuple[Ints, int | None]:
         """Exact sum of the values to a power, scaled to integers; and the scale of floats."""
-        values, scale = self._integers(column)
+        digits, where = self._spec.digits(column, self._events.schema), self._spec.where
+        if column not in self._whole:
+            self._whole[column] = integers(self._events[column], digits, where)
         if (column, power) not in self._sums:
-            largest = int(np.abs(values).max(initial=0))
-            if largest**power * len(values) > _MAX_EXACT:
-                raise _inexact(self._spec, column, "the sum of its values does not fit 64 bits")
+            values = self._whole[column]
+            refuse_large_sums(values, self._starts, power, where, column)
             self._sums[column, power] = _prefix(values**power)
         sums = self._sums[column, power]
-        return sums[self._hi] - sums[lo], scale
-
-    def _integers(self, column: str) -> tuple[Ints, int | None]:
-        series = self._events[column]
-        if not series.dtype.is_float():
-            return series.cast(pl.Int64).fill_null(0).to_numpy(), None
-        scale = 10 ** self._spec.decimals[column]
-        values = series.cast(pl.Float64).fill_null(0.0).to_numpy() * scale
-        whole = np.rint(values)
-        if len(values) and float(np.abs(values - whole).max()) > 1e-6 * max(1.0, float(np.abs(values).max())):
-            raise _inexact(self._spec, column, f"some values have more than {self._spec.decimals[column]} decimals")
-        return whole.astype(np.int64), scale
+        return sums[self._hi] - sums[lo], None if digits is None else 10**digits
 
     def _std(self, name: str, column: str, lo: Ints) -> pl.Series:
         """Sample standard deviation, exact up to the last division and root: (c q - s s) / (c (c - 1))."""
@@ -150,13 +154,18 @@ class Slices:
 
     def _extreme(self, name: str, column: str, lo: Ints, function: str) -> pl.Series:
         series = self._events[column]
-        physical = series.to_physical() if not isinstance(series.dtype, pl.Boolean) else series.cast(pl.Int8)
-        values = physical.drop_nulls().to_numpy()
+        refuse_infinite(series, self._spec.where)
+        values = series.drop_nulls()
+        if not len(values):
+            return pl.repeat(None, len(lo), dtype=series.dtype, eager=True).alias(name)
+        ranked = isinstance(series.dtype, (pl.String, pl.Binary, pl.Boolean, pl.Decimal))
+        distinct = values.unique().sort() if ranked else values
+        numbers = distinct.search_sorted(values) if ranked else values.to_physical()
         kept = _prefix(series.is_not_null().to_numpy().astype(np.int64))
         first, last = kept[lo], kept[self._hi]
-        found = range_extreme(values, first, last, largest=function == "max")
-        made = pl.Series(name, found, dtype=physical.dtype).cast(series.dtype)
-        return _where(made, last > first)
+        found = pl.Series(range_extreme(numbers.to_numpy(), first, last, largest=function == "max"))
+        made = distinct.gather(found) if ranked else found.cast(series.dtype)
+        return _where(made.alias(name), last > first)
 
     def _last_n(self, name: str, column: str, lo: Ints, n: int) -> pl.Series:
         """The newest n values in the window, newest first, NULLs included."""
@@ -233,12 +242,3 @@ def output_type(aggregation: Aggregation, events: Mapping[str, pl.DataType]) -> 
             return pl.List(dtype)
         case _:
             return dtype
-
-
-def _inexact(spec: ChangeLogSpec, column: str, why: str) -> ContractViolated:
-    return ContractViolated(
-        spec.where,
-        what=f"The aggregated column {column!r} cannot be added up exactly: {why}.",
-        state="was not written",
-        next_step=f"declare decimals={{{column!r}: ...}} with its true number of digits, or round it in the transform.",
-    )

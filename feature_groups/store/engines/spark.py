@@ -15,10 +15,9 @@ from feature_groups.store.contract import ContractSpec
 from feature_groups.store.engine import Frame
 from feature_groups.store.engines import session, spark_look_up
 from feature_groups.store.engines.delta_commit import append_once, replace_once
-from feature_groups.store.engines.spark_arrow import arrow_table, polars_frame
-from feature_groups.store.engines.spark_look_up import ddl, polars_schema
 from feature_groups.store.engines.spark_look_up_sql import with_large_keys
 from feature_groups.store.engines.spark_statistics import column_statistics, figures
+from feature_groups.store.engines.worker_errors import received
 from feature_groups.store.errors import AlluviaError, EngineUnavailable
 from feature_groups.store.history import METADATA_KEY
 from feature_groups.store.look_up import LookUp
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession
 
 _RETENTION = "interval 3650 days"
-_BUCKET = "__bucket"
 
 
 class SparkEngine:
@@ -81,12 +79,14 @@ class SparkEngine:
     def write_files(self, frame: Frame, path: str) -> int:
         """Compute a frame once into a folder of Parquet files; returns its rows."""
         native = cast("DataFrame", frame.to_native())
-        native.write.mode("overwrite").option("compression", "lz4").parquet(path)
+        with received():
+            native.write.mode("overwrite").option("compression", "lz4").parquet(path)
         return int(self.spark.read.parquet(path).count())
 
     def collect(self, frame: Frame) -> pl.DataFrame:
         """A small frame in memory."""
-        table = cast("DataFrame", frame.to_native()).toArrow()
+        with received():
+            table = cast("DataFrame", frame.to_native()).toArrow()
         return cast("pl.DataFrame", pl.from_arrow(table))
 
     def latest(self, frame: Frame, key: Sequence[str], order: str | None) -> Frame:
@@ -126,19 +126,11 @@ class SparkEngine:
         return sum(int(r["hash"]) for r in sums) % MODULUS
 
     def change_log(self, events: Frame, spec: ChangeLogSpec) -> Frame:
-        """The change log of events: the Polars kernel on buckets of whole keys."""
-        from pyspark.sql import functions as F  # noqa: N812
+        """The change log of events: the Polars kernel on buckets of whole keys, SQL for keys too large for a worker."""
+        from feature_groups.store.engines.spark_change_log import change_log_on_spark
 
         native = cast("DataFrame", events.to_native())
-        schema = polars_schema(native)
-
-        def bucket(table: pa.Table) -> pa.Table:
-            from feature_groups.store.change_log import change_log
-
-            return arrow_table(change_log(polars_frame(table, schema), spec))
-
-        bucketed = native.withColumn(_BUCKET, F.pmod(F.hash(*spec.key), F.lit(self._settings.spark_buckets)))
-        return nw.from_native(bucketed.groupBy(_BUCKET).applyInArrow(bucket, ddl(spec.schema(schema))))
+        return nw.from_native(change_log_on_spark(native, spec, self._settings))
 
     def look_up(self, spine: Frame, looks: Sequence[tuple[LookUp, Frame]], time: str, rows: int) -> Frame:
         """The spine with what each look-up finds: the Polars kernel on buckets of whole keys, else SQL; no order."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
-from datetime import UTC, datetime, timedelta
+from datetime import date
+from decimal import Decimal
 from typing import Any
 
 import polars as pl
@@ -11,24 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from change_logs import AGGREGATIONS, START, TICK, Event, frame, spec, wrong
 from feature_groups.store import Aggregation
 from feature_groups.store.change_log import change_log
-from feature_groups.store.errors import ContractViolated
-from feature_groups.store.window_slices import ChangeLogSpec
+from feature_groups.store.errors import ContractViolated, InvalidDeclaration
 
-START = datetime(2000, 1, 1, tzinfo=UTC)
-TICK = timedelta(microseconds=1)
-WINDOWS = (3 * TICK, 10 * TICK, None)
-FUNCTIONS = ("sum", "mean", "min", "max", "std", "last", "n_unique")
-AGGREGATIONS = (
-    Aggregation("count", windows=WINDOWS),
-    *(Aggregation(f, "x", WINDOWS) for f in FUNCTIONS),  # type: ignore[arg-type]
-    Aggregation("last_n", "x", WINDOWS, n=3),
-    Aggregation("sum", "y", WINDOWS),
-)
-SCHEMA = {"k": pl.Int64, "t": pl.Datetime("us", "UTC"), "s": pl.Int64, "x": pl.Int64, "y": pl.Float64}
-
-Event = tuple[int, int, int, int | None, float]
 events = st.lists(
     st.tuples(
         st.integers(0, 1),
@@ -36,65 +23,17 @@ events = st.lists(
         st.integers(0, 99),
         st.none() | st.integers(-3, 3),
         st.integers(0, 400).map(lambda n: n / 4),
+        st.none() | st.sampled_from(["a", "b", "ä"]),
     ),
     max_size=20,
     unique_by=lambda e: (e[0], e[1], e[2]),
 )
 
 
-def spec(resolution: timedelta | None = None) -> ChangeLogSpec:
-    return ChangeLogSpec(("k",), "t", ("s",), AGGREGATIONS, resolution, {"y": 2}, "feature group 'x' v1")
-
-
-def frame(rows: list[Event]) -> pl.DataFrame:
-    data = [(k, START + t * TICK, s, x, y) for k, t, s, x, y in rows]
-    return pl.DataFrame(data, schema=SCHEMA, orient="row")
-
-
-def by_hand(rows: list[Event], at: int, window: timedelta | None, aggregation: Aggregation) -> Any:
-    """The definition: all events with at - w <= t < at, in order of time and sequence."""
-    then = [(t, s, math.inf if x is None else x, y) for _, t, s, x, y in rows]
-    inside = sorted(e for e in then if e[0] < at and (window is None or e[0] >= at - window // TICK))
-    column = [(x if aggregation.column == "x" else y) for _, _, x, y in inside]
-    values = [v for v in column if v != math.inf]
-    match aggregation.function:
-        case "count":
-            return len(inside)
-        case "sum":
-            return sum(values)
-        case "mean":
-            return sum(values) / len(values) if values else None
-        case "min":
-            return min(values, default=None)
-        case "max":
-            return max(values, default=None)
-        case "std":
-            n = len(values)
-            return math.sqrt((n * sum(v * v for v in values) - sum(values) ** 2) / (n * (n - 1))) if n > 1 else None
-        case "last":
-            return None if not column or column[-1] == math.inf else column[-1]
-        case "n_unique":
-            return len(set(values))
-        case _:
-            return [None if v == math.inf else v for v in column[::-1][: aggregation.n]]
-
-
 @settings(max_examples=60, deadline=None)
 @given(rows=events)
 def test_the_newest_row_at_or_before_any_instant_is_the_value_of_its_window(rows: list[Event]) -> None:
-    log = change_log(frame(rows), spec())
-
-    for key in (0, 1):
-        mine, made = [r for r in rows if r[0] == key], log.filter(pl.col("k") == key)
-        for at in range(0, 42, 4):
-            found = made.filter(pl.col("t") <= START + at * TICK)
-            if not found.height:
-                assert not any(t < at for _, t, *_ in mine)
-                continue
-            row = found.row(-1, named=True)
-            for aggregation in AGGREGATIONS:
-                for window, output in zip(aggregation.windows, aggregation.outputs, strict=True):
-                    assert row[output] == by_hand(mine, at, window, aggregation), output
+    assert wrong(change_log(frame(rows), spec()), rows, range(0, 42, 4), AGGREGATIONS) == []
 
 
 @settings(max_examples=25, deadline=None)
@@ -108,17 +47,14 @@ def test_the_order_in_which_events_arrive_changes_nothing(rows: list[Event], see
 @settings(max_examples=25, deadline=None)
 @given(rows=events)
 def test_a_resolution_keeps_the_exact_value_at_its_own_instants(rows: list[Event]) -> None:
-    exact, coarse = change_log(frame(rows), spec()), change_log(frame(rows), spec(5 * TICK))
+    coarse = change_log(frame(rows), spec(5 * TICK))
 
     assert (coarse["t"].dt.timestamp("us") % 5 == 0).all()
-    values = [c for c in exact.columns if c not in ("k", "t")]
-    for row in coarse.iter_rows(named=True):
-        then = exact.filter((pl.col("k") == row["k"]) & (pl.col("t") <= row["t"])).row(-1, named=True)
-        assert {c: row[c] for c in values} == {c: then[c] for c in values}
+    assert wrong(coarse, rows, range(0, 45, 5), AGGREGATIONS) == []
 
 
 def test_rows_lie_just_after_an_event_enters_and_just_after_it_leaves() -> None:
-    log = change_log(frame([(0, 0, 0, 1, 0.0)]), spec())
+    log = change_log(frame([(0, 0, 0, 1, 0.0, "a")]), spec())
 
     assert [(t - START) // TICK for t in log["t"]] == [1, 4, 11]
     assert log["count_3us"].to_list() == [1, 0, 0]
@@ -126,7 +62,7 @@ def test_rows_lie_just_after_an_event_enters_and_just_after_it_leaves() -> None:
 
 
 def test_many_keys_over_long_spans_do_not_overflow_the_line_of_codes() -> None:
-    far = [(k, t, 0, 1, 0.0) for k in range(300) for t in (0, 3 * 10**16)]
+    far: list[Event] = [(k, t, 0, 1, 0.0, "a") for k in range(300) for t in (0, 3 * 10**16)]
     log = change_log(frame(far), spec())
 
     assert log.height == 300 * 6
@@ -142,11 +78,82 @@ def test_keys_computed_a_few_at_a_time_give_what_they_give_at_once(rows: list[Ev
         assert change_log(frame(rows), spec()).equals(at_once)
 
 
-def test_floats_with_more_digits_than_declared_are_refused() -> None:
-    with pytest.raises(ContractViolated, match="more than 2 decimals"):
-        change_log(frame([(0, 0, 0, 1, 0.123)]), spec())
+def summing(column: str) -> tuple[Aggregation, ...]:
+    return (Aggregation("sum", column), Aggregation("std", column))
 
 
-def test_sums_that_do_not_fit_64_bits_are_refused() -> None:
-    with pytest.raises(ContractViolated, match="does not fit 64 bits"):
-        change_log(frame([(0, 0, 0, 2**62, 0.0), (0, 1, 1, 2**62, 0.0)]), spec())
+REFUSED: dict[str, tuple[list[Event], str, str]] = {
+    "more digits than declared": ([(0, 0, 0, 1, 0.123, "a")], "y", "more than 2 decimals"),
+    "more digits in a large number": ([(0, 0, 0, 1, 12345.678, "a"), (0, 1, 0, 1, 9e9, "a")], "y", "2 decimals"),
+    "a sum beyond 64 bits": ([(0, t, 0, 2**62, 0.0, "a") for t in (0, 1)], "x", "does not fit 64 bits"),
+    "a square beyond 64 bits": ([(0, t, 0, 3 * 10**9, 0.0, "a") for t in (0, 1)], "x", "does not fit 64 bits"),
+    "a float beyond 64 bits": ([(0, 0, 0, 1, 1e300, "a")], "y", "does not fit 64 bits"),
+    "the smallest integer": ([(0, 0, 0, -(2**63), 0.0, "a")], "x", "does not fit 64 bits"),
+    "no number": ([(0, 0, 0, 1, float("nan"), "a")], "y", "NaN or infinite"),
+    "infinity": ([(0, 0, 0, 1, float("inf"), "a")], "y", "NaN or infinite"),
+}
+"""Events, the column that is summed, and why that is refused."""
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_sums_that_would_not_be_exact_are_refused(name: str) -> None:
+    rows, column, said = REFUSED[name]
+    with pytest.raises(ContractViolated, match=said):
+        change_log(frame(rows), spec(aggregations=summing(column)))
+
+
+def test_a_sum_is_judged_by_its_own_key() -> None:
+    large: list[Event] = [(k, 0, 0, 2**62, 0.1 + 0.2, "a") for k in range(5)]
+    log = change_log(frame(large), spec(aggregations=(Aggregation("sum", "x"), Aggregation("sum", "y"))))
+
+    assert log["x_sum_all"].to_list() == [2**62] * 5
+    assert log["y_sum_all"].to_list() == [0.3] * 5
+
+
+def test_extremes_that_are_no_numbers_are_refused() -> None:
+    with pytest.raises(ContractViolated, match="NaN or infinite"):
+        change_log(frame([(0, 0, 0, 1, float("nan"), "a")]), spec(aggregations=(Aggregation("max", "y"),)))
+
+
+VALUES: dict[str, tuple[pl.DataType, list[Any]]] = {
+    "text": (pl.String(), ["b", "ab", "c"]),
+    "bytes": (pl.Binary(), [b"b", b"ab", b"c"]),
+    "truth": (pl.Boolean(), [True, False, True]),
+    "dates": (pl.Date(), [date(2000, 1, 2), date(1900, 1, 1), date(2000, 1, 3)]),
+    "decimals": (pl.Decimal(10, 2), [Decimal("1.25"), Decimal("-0.5"), Decimal("2.5")]),
+    "small integers": (pl.Int8(), [1, -3, 2]),
+}
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_whatever_has_an_order_has_extremes(name: str) -> None:
+    dtype, values = VALUES[name]
+    rows: list[Event] = [(0, 5 * n, 0, 1, 0.0, "a") for n in range(4)]
+    with_values = frame(rows).with_columns(pl.Series("v", [*values, None], dtype=dtype))
+    log = change_log(
+        with_values, spec(aggregations=tuple(Aggregation(f, "v", (3 * TICK, None)) for f in ("min", "max")))
+    )
+
+    assert log.schema["v_min_3us"] == dtype
+    assert log["v_min_3us"].to_list() == log["v_max_3us"].to_list()
+    assert log["v_min_3us"].drop_nulls().to_list() == values
+    assert log.row(-1, named=True)["v_min_all"] == min(values)
+    assert log.row(-1, named=True)["v_max_all"] == max(values)
+
+
+UNFIT = {
+    "sum of text": (Aggregation("sum", "word"), "is String, of which there is no sum"),
+    "mean of instants": (Aggregation("mean", "t"), "of which there is no mean"),
+    "sum of floats": (Aggregation("sum", "y"), "declare decimals"),
+    "a column that is not there": (Aggregation("last", "wrod"), "Did you mean 'word'?"),
+}
+
+
+@pytest.mark.parametrize("name", UNFIT)
+def test_columns_that_an_aggregation_cannot_take_are_refused(name: str) -> None:
+    aggregation, said = UNFIT[name]
+    for rows in ([], [(0, 0, 0, 1, 0.0, "a")]):
+        made = spec(aggregations=(aggregation,))
+        made.decimals.clear()  # type: ignore[attr-defined]
+        with pytest.raises(InvalidDeclaration, match=said.replace("?", r"\?")):
+            change_log(frame(rows), made)

@@ -184,6 +184,11 @@ REFUSED: dict[str, tuple[Make, str, str]] = {
     ),
     "transform of nothing": (lambda: ratings(transform=same), "nothing to work on", "source= or parents="),
     "Spark transform of nothing": (lambda: ratings(spark_transform=same), "nothing to work on", "source="),
+    "a transform for Spark only": (
+        lambda: activity(transform=None, spark_transform=same),
+        "but there is none",
+        "give transform=, too",
+    ),
     "transform that is no function": (lambda: activity(transform=5), "transform is a int", "give a function"),
     "aggregations of nothing": (lambda: ratings(aggregations=[COUNT]), "no events to run on", "source= or"),
     "a bare aggregation": (lambda: activity(aggregations=COUNT), "aggregations is Aggregation", "Aggregations"),
