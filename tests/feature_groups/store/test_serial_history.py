@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,29 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from feature_groups.store import FeatureGroup, FeatureStore, Settings, connect
+from feature_groups.store.classify import CHANGE_TYPE
 from feature_groups.store.engines.polars import PolarsEngine
 from feature_groups.store.engines.spark import SparkEngine
-from feature_groups.store.plan import Plan, plan_delete, plan_upsert
+from feature_groups.store.plan import Plan, plan_delete, plan_upsert, rows_to_commit
 from feature_groups.store.row_hash import MODULUS, fingerprint
 from feature_groups.store.table import Table
-from visits import SCHEMA, Key, Rows, Values, Visit, fingerprint_of, frame, in_memory, keys, rows_of, users, visits
+from visits import (
+    NEW_YEAR,
+    SCHEMA,
+    Key,
+    Rows,
+    Values,
+    Visit,
+    fingerprint_of,
+    frame,
+    in_memory,
+    keys,
+    rows_of,
+    users,
+    visits,
+)
 
+LATER = NEW_YEAR + timedelta(days=1)
 QUICK = {"deadline": None, "derandomize": True, "database": None, "suppress_health_check": list(HealthCheck)}
 
 KEYS = st.tuples(st.integers(1, 4), st.sampled_from([-1440, 0, 1, 60]))
@@ -64,7 +81,7 @@ def after(rows: Rows, operation: str, given: Any) -> tuple[dict[Key, Values], tu
 def test_a_plan_is_what_a_dictionary_would_do(rows: Rows, write: tuple[str, Any]) -> None:
     operation, given = write
     engine, table = PolarsEngine(), Table(visits(), visits().spec, Path())  # type: ignore[arg-type]
-    current = nw.from_native(frame(rows).lazy())
+    current = nw.from_native(frame(rows).lazy().with_columns(ingested_at=pl.lit(NEW_YEAR)))
     if operation in ("delete", "forget"):
         wanted = keys(given) if operation == "delete" else users(given)
         plan = plan_delete(engine, nw.from_native(wanted.lazy()), wanted.columns, current, table, spool=Path)
@@ -82,22 +99,23 @@ def test_a_plan_is_what_a_dictionary_would_do(rows: Rows, write: tuple[str, Any]
     new, counts = after(rows, operation, given)
     assert (plan.inserted, plan.updated, plan.unchanged, plan.deleted) == counts
     assert plan.empty == (new == rows)
-    assert applied(rows, plan, engine) == new
+    assert applied(rows, plan, table) == new
     assert (int(fingerprint_of(rows), 16) + plan.fingerprint) % MODULUS == int(fingerprint_of(new), 16)
 
 
-def applied(rows: Rows, plan: Plan, engine: PolarsEngine) -> dict[Key, Values]:
+def applied(rows: Rows, plan: Plan, table: Table) -> dict[Key, Values]:
     """What committing the planned rows makes of a table."""
-    new = dict(rows)
-    moved = engine.collect(plan.rows)
-    for op in ("D", "U", "I"):
-        for key, values in rows_of(moved.lazy().filter(pl.col("op") == op).select(list(SCHEMA))).items():
-            assert (key in new) == (op != "I")
-            if op == "D":
-                assert new.pop(key) == values
-            else:
-                new[key] = values
-    return new
+    feed = PolarsEngine().collect(rows_to_commit(plan, table, LATER))
+    if CHANGE_TYPE not in feed.columns:
+        feed = feed.with_columns(pl.lit("insert").alias(CHANGE_TYPE))
+    taken_in = feed.select(CHANGE_TYPE, "ingested_at").unique().rows()
+    assert set(taken_in) <= {
+        ("insert", LATER),
+        ("update_postimage", LATER),
+        ("update_preimage", NEW_YEAR),
+        ("delete", NEW_YEAR),
+    }
+    return _replayed(rows, feed.drop("ingested_at").with_columns(_commit_version=1))
 
 
 class Case(Visit):
@@ -126,6 +144,7 @@ def test_spark_plans_what_polars_plans(tmp_path: Path) -> None:
         for side in (0, 1)
     )
     spark, light = SparkEngine(Settings(lake=tmp_path)), PolarsEngine()
+    stored = stored.with_columns(ingested_at=pl.lit(NEW_YEAR))
     for name, rows in (("stored", stored), ("batch", batch)):
         (tmp_path / name).mkdir()
         rows.write_parquet(tmp_path / name / "part-0.parquet")
@@ -135,16 +154,16 @@ def test_spark_plans_what_polars_plans(tmp_path: Path) -> None:
         plan = plan_upsert(
             engine,
             engine.files(str(tmp_path / "batch")).select(*schema),
-            engine.files(str(tmp_path / "stored")).select(*schema),
+            engine.files(str(tmp_path / "stored")),
             table,
             batch_fingerprint=fingerprint(batch, schema),
             count=batch.height,
             overwrite=True,
             spool=lambda: next(folders),
         )
-        rows = engine.collect(plan.rows).cast({**schema, "op": pl.String()})  # type: ignore[arg-type]
+        feed = engine.collect(rows_to_commit(plan, table, LATER)).cast(dict(schema))  # type: ignore[arg-type]
         counts = (plan.inserted, plan.updated, plan.unchanged, plan.deleted, plan.fingerprint)
-        made[engine.name] = (counts, rows.sort("trial", "user_id", "at"))
+        made[engine.name] = (counts, feed.sort("trial", "user_id", "at", CHANGE_TYPE))
     assert made["spark"][0] == made["polars"][0]
     assert_frame_equal(made["spark"][1], made["polars"][1], check_exact=True)
 
