@@ -51,11 +51,15 @@ def checked_look_ups(store: FeatureStore, request: Request, data: ViewData, whol
     newest = {node.group.id: _newest(store, request, node) for node in data.nodes}
     counts: dict[str, nw.Expr] = {}
     for node, role in zip(data.nodes, roles, strict=True):
-        counts[f"without_{node.look.name}"] = nw.col(node.look.at).is_null().sum()
-        counts[f"later_{node.look.name}"] = _later(request.spine.time, newest[node.group.id]).sum()
-        counts[f"early_{node.look.name}"] = _early(node, role, data.nodes, roles, request).sum()
-    columns = [expression.cast(nw.Int64).alias(name) for name, expression in counts.items()]
-    told = request.engine.collect(whole.select(*columns)).row(0, named=True) if columns else {}
+        counts[f"without_{node.look.name}"] = nw.col(node.look.at).is_null()
+        last = newest[node.group.id]
+        if last is not None and last <= _LAST:
+            # What happened at an instant is known from the next one on.
+            counts[f"later_{node.look.name}"] = nw.col(request.spine.time) > last + _MICROSECOND
+        if early := _early(node, role, data.nodes, roles, request):
+            counts[f"early_{node.look.name}"] = nw.any_horizontal(*early, ignore_nulls=True)
+    columns = [told.cast(nw.Int64).sum().alias(name) for name, told in counts.items()]
+    told = request.engine.collect(whole.select(*columns)).row(0, named=True)
     found = []
     for node, role in zip(data.nodes, roles, strict=True):
         last = newest[node.group.id]
@@ -67,8 +71,8 @@ def checked_look_ups(store: FeatureStore, request: Request, data: ViewData, whol
                 "without": told[f"without_{node.look.name}"],
                 "shared": _shared(request, whole, node),
                 "newest": last.isoformat() if last else None,
-                "later": told[f"later_{node.look.name}"],
-                "early": told[f"early_{node.look.name}"],
+                "later": told.get(f"later_{node.look.name}", 0),
+                "early": told.get(f"early_{node.look.name}", 0),
             }
         )
     return found
@@ -99,25 +103,16 @@ def _newest(store: FeatureStore, request: Request, node: Node) -> datetime | Non
     return found
 
 
-def _later(time: str, newest: datetime | None) -> nw.Expr:
-    """Whether an instant is later than the first one that knows everything: 1 µs after the newest event."""
-    if newest is None or newest > _LAST:
-        return nw.lit(False)
-    return nw.col(time) > newest + _MICROSECOND
-
-
-def _early(node: Node, role: str, nodes: Sequence[Node], roles: Sequence[str], request: Request) -> nw.Expr:
-    """Whether a label's event lies before the instant at which a feature beside it could be known."""
-    rules = rules_of(request.view)
-    early = nw.lit(False)
+def _early(node: Node, role: str, nodes: Sequence[Node], roles: Sequence[str], request: Request) -> list[nw.Expr]:
+    """Per feature with a declared delay whether a label's event lies before the instant at which it could be known."""
     if role != "labels" or node.group.event_time is None:
-        return early
-    for other, of in zip(nodes, roles, strict=True):
-        delay = microseconds(rules.delay(other.group))
-        if of == "features" and other.group.event_time is not None and delay:
-            known = nw.col(other.look.at) + delay
-            early = early | (nw.col(node.look.at) < known).fill_null(False)
-    return early
+        return []
+    delays = {other.look.name: microseconds(rules_of(request.view).delay(other.group)) for other in nodes}
+    return [
+        nw.col(node.look.at) < nw.col(other.look.at) + delays[other.look.name]
+        for other, of in zip(nodes, roles, strict=True)
+        if of == "features" and other.group.event_time is not None and delays[other.look.name]
+    ]
 
 
 def _shared(request: Request, whole: nw.LazyFrame[Any], node: Node) -> int:
