@@ -17,6 +17,7 @@ import numpy as np
 import polars as pl
 
 from feature_groups.store.exact_sums import Ints
+from feature_groups.store.names import SINCE
 from feature_groups.store.window_slices import MICROSECOND, ChangeLogSpec, Slices
 
 _MAX_CODE = 2**62
@@ -28,7 +29,8 @@ def change_log(events: pl.DataFrame, spec: ChangeLogSpec) -> pl.DataFrame:
     """The change log of all events.
 
     Args:
-        events: Key, time, order and aggregated columns; keys and times not NULL. Any order. Shape (n, columns).
+        events: Key, time, order and aggregated columns; keys and times not NULL. Any order. Shape (n, columns). With
+            a column `SINCE` (µs, UTC; one value per key) only instants from it on are made, of all events.
         spec: What to aggregate.
 
     Returns:
@@ -65,6 +67,10 @@ def _part(events: pl.DataFrame, time: Ints, group: Ints, spec: ChangeLogSpec) ->
     points = codes[np.r_[True, codes[1:] != codes[:-1]]]
     hi = np.searchsorted(entry, points, side="right")
     owner = group[hi - 1]
+    if SINCE in events.columns:
+        since = events[SINCE].dt.timestamp("us").to_numpy()
+        asked = points - base[owner] + first[owner] >= since[hi - 1]
+        points, hi, owner = points[asked], hi[asked], owner[asked]
     lo: dict[int | None, Ints] = {w: np.searchsorted(gone, points, side="right") for w, gone in leave.items()}
     lo[None] = starts[owner]
     instants = pl.Series(spec.time, points - base[owner] + first[owner]).cast(pl.Datetime("us", "UTC"))

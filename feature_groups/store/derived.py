@@ -11,12 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import narwhals as nw
-
 from feature_groups.store.engine import Engine, Frame
 from feature_groups.store.errors import NoChangeFeed
 from feature_groups.store.feature_group import FeatureGroup
 from feature_groups.store.names import SINCE
+from feature_groups.store.scope import Scope, touched
 from feature_groups.store.transforms import called, transformed
 from feature_groups.store.window_slices import ChangeLogSpec
 
@@ -31,13 +30,13 @@ class Derived:
     Attributes:
         rows: The group's rows: all of them, or those in the scope.
         engine: Where they live.
-        scope: Primary key and `SINCE` (µs, UTC; none for static groups) of what is made anew; None for everything.
+        scope: What is made anew; None for everything.
         why: Whether it is an increment or a rebuild, and why.
     """
 
     rows: Frame
     engine: Engine
-    scope: Frame | None
+    scope: Scope | None
     why: str
 
 
@@ -54,29 +53,37 @@ def derive(store: FeatureStore, group: FeatureGroup, previous: Mapping[str, Any]
     frames, engine = _parents(store, group)
     if problem is None:
         try:
-            scope = _scope(store, group, first, since, engine)
+            scope = _scope(store, group, since, engine)
         except NoChangeFeed as gone:
             problem = f"the change feed of {first.id} is gone ({gone.what.splitlines()[0]})"
         else:
-            keys = scope.select(*group.primary_key)
-            frames[0] = frames[0].join(keys, on=list(group.primary_key), how="semi")
-            rows = made(engine, group, frames)
-            if group.event_time is not None:
-                rows = rows.join(scope, on=list(group.primary_key), how="inner")
-                rows = rows.filter(nw.col(group.event_time) >= nw.col(SINCE)).drop(SINCE)
-            return Derived(rows, engine, scope, f"increment since {first.id} v{since}")
+            return Derived(made(engine, group, frames, scope), engine, scope, f"increment since {first.id} v{since}")
     return Derived(made(engine, group, frames), engine, None, f"full: {problem}")
 
 
-def made(engine: Engine, group: FeatureGroup, frames: Sequence[Frame]) -> Frame:
-    """Transform, aggregate and derive; the frames are the parents' rows in order, or the source's."""
+def made(engine: Engine, group: FeatureGroup, frames: Sequence[Frame], scope: Scope | None = None) -> Frame:
+    """Transform, aggregate and derive.
+
+    Args:
+        engine: Where the frames live.
+        group: The group.
+        frames: The parents' rows in order, or the source's.
+        scope: Makes only the rows inside; everything when not given.
+    """
     assert group.spec is not None
+    if scope is not None:
+        keys = engine.files(scope.folder).select(*group.primary_key)
+        frames = [frames[0].join(keys, on=list(group.primary_key), how="semi"), *frames[1:]]
     rows = transformed(group, *frames)
     times = {p.event_time: group.event_time for p in group.parents[:1] if p.event_time and group.event_time}
     if group.transform is None and times:
         rows = rows.rename(times)
     if group.aggregations:
+        if scope is not None:
+            rows = scope.marked(rows, group, engine)
         rows = engine.change_log(rows, change_log_spec(group, rows.collect_schema().names()))
+    elif scope is not None:
+        rows = scope.keep(rows, group, engine)
     if group.derive is not None:
         rows = called(group, "derive", group.derive, rows)
     return rows.select(*group.spec.names) if group.aggregations or group.derive else rows
@@ -85,7 +92,7 @@ def made(engine: Engine, group: FeatureGroup, frames: Sequence[Frame]) -> Frame:
 def change_log_spec(group: FeatureGroup, columns: Sequence[str]) -> ChangeLogSpec:
     """What the kernel needs to know; events of equal time go by the parents' sequences, then by every other column."""
     assert group.event_time is not None
-    used = {*group.primary_key, group.event_time}
+    used = {*group.primary_key, group.event_time, SINCE}
     sequences = [p.sequence for p in group.parents if p.sequence in columns]
     rest = sorted(c for c in columns if c not in used and c not in sequences)
     return ChangeLogSpec(
@@ -129,12 +136,9 @@ def _parents(store: FeatureStore, group: FeatureGroup) -> tuple[list[Frame], Eng
     return [store.reader.read(t, None, engine.name, ingested=False)[0] for t in tables], engine  # type: ignore[arg-type]
 
 
-def _scope(store: FeatureStore, group: FeatureGroup, first: FeatureGroup, since: int, engine: Engine) -> Frame:
-    """Every touched primary key with the earliest event that changed."""
+def _scope(store: FeatureStore, group: FeatureGroup, since: int, engine: Engine) -> Scope:
+    """What the first parent's changes after a version touch."""
+    first = group.parents[0]
     table = store.get_or_create_feature_group(first).table
     feed, _ = store.reader.changes(table, since, None, engine.name)  # type: ignore[arg-type]
-    key = list(group.primary_key)
-    if first.event_time is None or group.event_time is None:
-        return feed.select(*key).unique()
-    touched = feed.group_by(*key).agg(nw.col(first.event_time).min().alias(SINCE))
-    return nw.from_native(engine.collect(touched).lazy()) if engine.name == "polars" else touched
+    return touched(feed, group, first.event_time, engine, store.shop.spool)

@@ -132,7 +132,7 @@ def _stability_index(before: ColumnStatistics, after: ColumnStatistics) -> float
         every = [*known, max(0, column.count - sum(known))]
         total = sum(every) + len(every) / 2
         shares.append([(n + 0.5) / total for n in every])
-    return sum((p - q) * math.log(p / q) for p, q in zip(*shares, strict=True))
+    return float(sum((p - q) * math.log(p / q) for p, q in zip(*shares, strict=True)))
 
 
 def _all(column: ColumnStatistics, top: dict[Any, int]) -> bool:

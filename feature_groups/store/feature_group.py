@@ -47,7 +47,8 @@ class FeatureGroup(Selectable):
         spark_transform: The same function for Spark frames, where narwhals cannot say it for both engines: takes and
             returns lazy narwhals frames whose ``to_native()`` is a Spark frame. A property test compares the two.
         aggregations: Window aggregations over the transformed events.
-        derive: Function of the aggregated lazy frame to one with further columns: shares, ratios, differences.
+        derive: Function of the aggregated lazy frame to one with further columns: shares, ratios, differences. Its
+            rows must not depend on each other, unless `local` is False: an increment has few of them.
         local: Whether rows of a primary key depend on the first parent's rows of that key only, so that a change
             there recomputes that key alone; False recomputes everything.
         contract: Pandera class; inferred from the first inserted frame when none is given.

@@ -35,13 +35,8 @@ class Settings(BaseSettings):
     spark_key_rows: int = Field(
         default=500_000,
         ge=1,
-        description="Events that a Python worker holds at once: keys with more are aggregated in SQL, and there are so"
-        " many buckets that one has no more on average.",
-    )
-    spark_key_rows: int = Field(
-        default=5_000_000,
-        ge=1,
-        description="Rows of a key that a Spark worker takes at once; larger keys go by SQL.",
+        description="Rows that a Python worker holds at once: keys with more are looked up and aggregated in SQL, and"
+        " there are so many buckets that one has no more on average.",
     )
     lock_timeout: float = Field(
         default=600.0, gt=0, description="Seconds to wait for another writer of the same table."

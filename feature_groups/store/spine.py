@@ -123,7 +123,7 @@ def _computed_once(data: object, engine: Engine, where: str, shop: Workshop) -> 
     """The rows of a plan as files: computed again, they could come in another order, or be others."""
     folder = str(shop.spool())
     try:
-        engine.write_files(nw.from_native(data), folder)  # type: ignore[call-overload]
+        engine.write_files(nw.from_native(data), folder)
     except AlluviaError:
         raise
     except Exception as error:

@@ -30,12 +30,13 @@ from feature_groups.store.faults import faultpoint
 from feature_groups.store.history import Commit, TableState
 from feature_groups.store.lock import table_lock
 from feature_groups.store.metadata import Metadata
-from feature_groups.store.names import INGESTED_AT, SINCE
+from feature_groups.store.names import INGESTED_AT
 from feature_groups.store.pins import Pins
-from feature_groups.store.plan import Plan, plan_delete, plan_upsert, rows_to_commit
+from feature_groups.store.plan import Plan, computed_once, plan_delete, plan_upsert, rows_to_commit
 from feature_groups.store.quarantine import release, set_aside
 from feature_groups.store.receipts import Receipt
 from feature_groups.store.row_hash import MODULUS
+from feature_groups.store.scope import Scope
 from feature_groups.store.table import Table
 from feature_groups.store.table_state import TableStates
 from feature_groups.store.vacuum import vacuum_group
@@ -70,10 +71,10 @@ class Writer:
         self._shop, self.lock_timeout = shop, lock_timeout
         self.states = TableStates(log, shop)
 
-    def upsert(self, table: Table, batch: Batch, request: Request, scope: Frame | None = None) -> Receipt:
+    def upsert(self, table: Table, batch: Batch, request: Request, scope: Scope | None = None) -> Receipt:
         """Insert, or with the operation ``overwrite`` replace, the batch in one commit.
 
-        With a `scope` (primary key; `SINCE`: rows of the key from that instant on) only rows inside are replaced.
+        With a `scope` only rows inside are replaced.
 
         Raises:
             IdempotencyConflict: The key was used for other content.
@@ -171,15 +172,14 @@ class Writer:
         refuse_other_columns(table, self._columns(table.path, version))
         return self.states.at(table)
 
-    def _current(self, table: Table, state: TableState, batch: Batch, request: Request, scope: Frame | None) -> Frame:
+    def _current(self, table: Table, state: TableState, batch: Batch, request: Request, scope: Scope | None) -> Frame:
         """The visible rows, for an insert without those whose event time lies outside the batch's."""
         stored, names = batch.rows.engine.table(table.path, state.version), [*table.spec.names, INGESTED_AT]
         seen = visible(stored, table.key, names)
         column = table.group.event_time
         if scope is not None:
-            inside = seen.join(scope, on=list(table.group.primary_key), how="inner")
-            after = inside if column is None else inside.filter(nw.col(column) >= nw.col(SINCE))
-            return after.select(*names)
+            engine = batch.rows.engine
+            return computed_once(engine, scope.keep(seen, table.group, engine).select(*names), self._shop.spool)
         if request.operation == "overwrite" or column is None or batch.rows.engine.name != "polars":
             return seen
         times = nw.col(column)

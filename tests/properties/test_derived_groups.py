@@ -16,6 +16,7 @@ from feature_groups.store import FeatureGroup
 from feature_groups.store.derived import made
 from feature_groups.store.discovery import discover
 from feature_groups.store.engines.polars import PolarsEngine
+from feature_groups.store.scope import Scope, touched
 from rows_from_contracts import START, rows_of
 
 ENGINE = PolarsEngine()
@@ -27,8 +28,12 @@ SLOW = [HealthCheck.data_too_large, HealthCheck.too_slow]
 quick = settings(max_examples=25, deadline=None, derandomize=True, database=None, suppress_health_check=SLOW)
 
 
-def compute(group: FeatureGroup, parents: list[pl.DataFrame]) -> pl.DataFrame:
-    rows = ENGINE.collect(made(ENGINE, group, [nw.from_native(p.lazy()) for p in parents]))
+def lazy(rows: pl.DataFrame) -> nw.LazyFrame[pl.LazyFrame]:
+    return nw.from_native(rows.lazy())
+
+
+def compute(group: FeatureGroup, parents: list[pl.DataFrame], scope: Scope | None = None) -> pl.DataFrame:
+    rows = ENGINE.collect(made(ENGINE, group, [lazy(p) for p in parents], scope))
     return rows.sort(list(group.key))
 
 
@@ -115,21 +120,19 @@ def test_a_planted_leak_from_the_raw_rows_is_found() -> None:
 @pytest.mark.parametrize("group", [g for g in DERIVED if g.local], ids=str)
 @quick
 @given(data=st.data())
-def test_recomputing_the_touched_keys_after_their_earliest_change_equals_a_rebuild(
-    group: FeatureGroup, data: st.DataObject
+def test_making_anew_what_changes_touch_equals_a_rebuild(
+    group: FeatureGroup, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
     first, *rest = group.parents
     was, now = data.draw(rows_of(first)), data.draw(rows_of(first))
     others = [data.draw(rows_of(p)) for p in rest]
-    key, time = list(group.primary_key), group.event_time
-    assert time is not None
-    assert first.event_time is not None
     changed = pl.concat([was.join(now, on=was.columns, how="anti"), now.join(was, on=was.columns, how="anti")])
-    scope = changed.group_by(key).agg(pl.col(first.event_time).min().alias("since"))
+    folder = tmp_path_factory.mktemp("scope")
+    scope = touched(lazy(changed), group, first.event_time, ENGINE, lambda: folder)
 
-    touched = compute(group, [now.join(scope, on=key, how="semi"), *others]).join(scope, on=key)
-    anew = touched.filter(pl.col(time) >= pl.col("since")).drop("since")
     old = compute(group, [was, *others])
-    kept = old.join(scope, on=key, how="left").filter(pl.col("since").is_null() | (pl.col(time) < pl.col("since")))
+    gone = ENGINE.collect(scope.keep(lazy(old), group, ENGINE))
+    anew = compute(group, [now, *others], scope)
 
-    assert pl.concat([kept.drop("since"), anew]).sort(list(group.key)).equals(compute(group, [now, *others]))
+    kept = old.join(gone, on=list(group.key), how="anti")
+    assert pl.concat([kept, anew]).sort(list(group.key)).equals(compute(group, [now, *others]))

@@ -147,7 +147,7 @@ class _Plan:
     def outputs(self, points: DataFrame) -> DataFrame:
         """The columns of the change log."""
         made = [
-            self._output(aggregation, window and window // MICROSECOND).alias(name)
+            self._output(aggregation, None if window is None else window // MICROSECOND).alias(name)
             for aggregation in self._spec.aggregations
             for window, name in zip(aggregation.windows, aggregation.outputs, strict=True)
         ]
@@ -202,7 +202,7 @@ class _Plan:
     def _windows(self, function: str, column: str | None) -> list[int | None]:
         """The windows over which a function aggregates a column."""
         same = [a for a in self._spec.aggregations if (a.function, a.column) == (function, column)]
-        return list(dict.fromkeys(w and w // MICROSECOND for a in same for w in a.windows))
+        return list(dict.fromkeys(None if w is None else w // MICROSECOND for a in same for w in a.windows))
 
     def _rounded(self, window: int) -> Column:
         """The instant just after an event leaves a window; it enters as it leaves one of length 0."""
