@@ -117,7 +117,8 @@ def check(frame: nw.LazyFrame[Any], spec: ContractSpec, where: str, extra: Seque
     rules = [*spec.rules, *extra]
     if not rules:
         return Report(where, _height(frame), 0, (), 0)
-    rows, bad_rows, broken, scanned = _look(frame, rules)
+    look = _in_memory if frame.implementation.is_polars() else _by_filter
+    rows, bad_rows, broken, scanned = look(frame, rules)
     findings = [
         Finding(rule.name, count, _samples(scanned, flag, rule, spec), rule.hard)
         for flag, (rule, count) in broken.items()
@@ -129,11 +130,32 @@ _Found = tuple[int, int, dict[str, tuple[Rule, int]], pl.DataFrame]
 """(rows, bad rows, broken rules with their counts by flag column, the first bad rows with these columns)."""
 
 
-def _look(frame: nw.LazyFrame[Any], rules: Sequence[Rule]) -> _Found:
-    """Look for rows that may be bad, and at nothing else again: most often there are none."""
+def _in_memory(frame: nw.LazyFrame[Any], rules: Sequence[Rule]) -> _Found:
+    """Flag every row, by the cheap expressions first; rows and flags stay together."""
     flags = {f"__r{i}": rule for i, rule in enumerate(rules)}
-    rows, odd, count = _suspects(frame, rules)
-    if not count:
+    cheap = [(rule.quick_in_polars or rule.quick or rule.fails)().alias(flag) for flag, rule in flags.items()]
+    flagged = frame.with_columns(*cheap).collect("polars")
+    guessed = [flag for flag, rule in flags.items() if rule.quick_in_polars or rule.quick]
+    doubtful = [flag for flag in guessed if flagged[flag].any()]
+    if doubtful:
+        flagged = flagged.with_columns(*(flags[flag].fails().alias(flag) for flag in doubtful))
+    counts = flagged.select(nw.col(*flags).sum()).rows(named=True)[0]
+    broken = {flag: (rule, int(counts[flag])) for flag, rule in flags.items() if counts[flag]}
+    if not broken:
+        return len(flagged), 0, {}, pl.DataFrame()
+    bad = flagged.filter(nw.any_horizontal(nw.col(*broken), ignore_nulls=True))
+    return len(flagged), len(bad), broken, bad.head(_SCANNED).to_native()
+
+
+def _by_filter(frame: nw.LazyFrame[Any], rules: Sequence[Rule]) -> _Found:
+    """Look for rows that may be bad, and at nothing else again: most often there are none.
+
+    One filter costs Spark half of what one sum per rule does.
+    """
+    rows = _height(frame)
+    flags = {f"__r{i}": rule for i, rule in enumerate(rules)}
+    odd = frame.filter(_any_of([(rule.quick or rule.fails)() for rule in rules]))
+    if not _height(odd):
         return rows, 0, {}, pl.DataFrame()
     counts = [_count(rule.fails()).alias(flag) for flag, rule in flags.items()]
     found = odd.select(_count(_any(rules)).alias("bad"), *counts).collect("polars").rows(named=True)[0]
@@ -145,20 +167,6 @@ def _look(frame: nw.LazyFrame[Any], rules: Sequence[Rule]) -> _Found:
     some = odd.filter(_any([rule for rule, _ in broken.values()])).head(_SCANNED)
     shown = some.with_columns(*marks).select(*needed, *broken).collect("polars").to_native()
     return rows, int(found["bad"]), broken, shown
-
-
-def _suspects(frame: nw.LazyFrame[Any], rules: Sequence[Rule]) -> tuple[int, nw.LazyFrame[Any], int]:
-    """(rows, those that may be bad, how many these are); in Polars in one pass, and they stay in memory."""
-    sought = [rule for rule in rules if not rule.implied]
-    if frame.implementation.is_polars():
-        held = frame.collect("polars").to_native()
-        quick = [(r.quick_in_polars or r.quick or r.fails)().alias(f"q{i}") for i, r in enumerate(sought)]
-        flagged = nw.from_native(held.lazy()).select(*quick).to_native()
-        suspects = held[flagged.select(pl.any_horizontal(pl.all())).collect().to_series().arg_true()]
-        return held.height, nw.from_native(suspects.lazy()), suspects.height
-    # One filter costs Spark half of what one sum per rule does.
-    odd = frame.filter(_any_of([(rule.quick or rule.fails)() for rule in sought]))
-    return _height(frame), odd, _height(odd)
 
 
 def _height(frame: nw.LazyFrame[Any]) -> int:

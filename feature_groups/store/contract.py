@@ -21,7 +21,7 @@ import polars as pl
 from feature_groups.store.column_types import type_name
 from feature_groups.store.errors import InvalidDeclaration, did_you_mean
 from feature_groups.store.names import check_names
-from feature_groups.store.pandera_checks import bounds_of, invariant_of, invariant_rule, prove, translate
+from feature_groups.store.pandera_checks import invariant_of, invariant_rule, prove, translate
 from feature_groups.store.rules import ColumnSpec, Refuse, Rule, built_in_rules
 
 if TYPE_CHECKING:
@@ -165,7 +165,7 @@ def contract_spec(model: type[pa.DataFrameModel], where: str) -> ContractSpec:
             label_proxy=str(tags.get("label_proxy", "")),
         )
         columns.append(spec)
-        rules += built_in_rules(spec, bounds_of(column.checks))
+        rules += built_in_rules(spec)
         for check in column.checks:
             rules.append(translate(name, stored_type, check, refuse, file))
     if schema.unique:

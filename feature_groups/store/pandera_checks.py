@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, cast
 
 import narwhals as nw
 import polars as pl
 
 from feature_groups.store.patterns import portable
-from feature_groups.store.rules import INVARIANT, MAX_CHARACTERS, Bounds, Refuse, Rule
+from feature_groups.store.rules import INVARIANT, MAX_CHARACTERS, Refuse, Rule
 
 
 def translate(column: str, stored_type: str, check: Any, refuse: Refuse, file: str) -> Rule:
@@ -107,22 +107,6 @@ def translate(column: str, stored_type: str, check: Any, refuse: Refuse, file: s
     raise refuse(
         f"Column {column!r}: the check {check.name!r} has no form that runs on every engine.",
         f"use Pandera's built-in checks (ge, le, in_range, isin, str_matches, ...) or an @invariant in {file}.",
-    )
-
-
-_LOWER, _UPPER = {"greater_than_or_equal_to", "greater_than"}, {"less_than_or_equal_to", "less_than"}
-
-
-def bounds_of(checks: Sequence[Any]) -> Bounds:
-    """What Pandera's built-in checks of a column rule out by themselves."""
-    names = {_built_in_name(check): dict(check.statistics or {}) for check in checks}
-    listed = names.get("isin", {}).get("allowed_values")
-    short = listed is not None and all(len(v) <= MAX_CHARACTERS for v in listed if isinstance(v, str))
-    limited = names.get("str_length", {})
-    limit = limited.get("exact_value") or limited.get("max_value")
-    return Bounds(
-        both_sides="in_range" in names or bool(_LOWER & names.keys() and _UPPER & names.keys()),
-        length=short or (limit is not None and limit <= MAX_CHARACTERS),
     )
 
 

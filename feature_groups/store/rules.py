@@ -77,8 +77,6 @@ class Rule:
         quick: A cheaper expression, true for every row that breaks the rule and hardly another.
         quick_in_polars: Likewise, but cheaper in Polars only.
         detail: The whole condition as text, where the name shortens it.
-        implied: Whether every row that breaks it breaks another rule of the contract too, so that bad rows are found
-            without it.
     """
 
     name: str
@@ -88,20 +86,6 @@ class Rule:
     quick: Callable[[], nw.Expr] | None = field(default=None, compare=False, repr=False)
     quick_in_polars: Callable[[], nw.Expr] | None = field(default=None, compare=False, repr=False)
     detail: str = field(default="", repr=False)
-    implied: bool = field(default=False, compare=False, repr=False)
-
-
-@dataclass(frozen=True)
-class Bounds:
-    """What the checks of a column rule out by themselves; NaN counts as greater than every number on every engine.
-
-    Attributes:
-        both_sides: Whether values must lie between two of them.
-        length: Whether text is one of a few values, or limited in length.
-    """
-
-    both_sides: bool = False
-    length: bool = False
 
 
 def invariant(expression: Callable[[Any], nw.Expr]) -> Any:
@@ -126,31 +110,15 @@ def invariant(expression: Callable[[Any], nw.Expr]) -> Any:
     return pa.dataframe_check(check, name=expression.__name__)
 
 
-def built_in_rules(column: ColumnSpec, bounds: Bounds | None = None) -> list[Rule]:
-    """The rules every column has by its type: not NULL, finite, bounded text, times that Python can show.
-
-    Args:
-        column: The column.
-        bounds: What its checks rule out by themselves.
-    """
-    bounds = bounds or Bounds()
+def built_in_rules(column: ColumnSpec) -> list[Rule]:
+    """The rules every column has by its type: not NULL, finite, bounded text, times that Python can show."""
     name = column.name
     rules = []
     if not column.nullable:
         rules.append(Rule(f"{name} not null", (name,), lambda: nw.col(name).is_null(), hard=True))
     if is_float(column.type):
         quick = _odd_sum(column)
-        implied = bounds.both_sides and not column.type.startswith("list<")
-        rules.append(
-            Rule(
-                f"{name} finite",
-                (name,),
-                lambda: _not_finite(column),
-                hard=True,
-                quick_in_polars=quick,
-                implied=implied,
-            )
-        )
+        rules.append(Rule(f"{name} finite", (name,), lambda: _not_finite(column), hard=True, quick_in_polars=quick))
     if column.type == "string":
         rules.append(
             Rule(
@@ -158,7 +126,6 @@ def built_in_rules(column: ColumnSpec, bounds: Bounds | None = None) -> list[Rul
                 (name,),
                 lambda: nw.col(name).str.len_chars() > MAX_CHARACTERS,
                 hard=True,
-                implied=bounds.length,
             )
         )
     if column.type in ("timestamp", "date"):
@@ -169,7 +136,6 @@ def built_in_rules(column: ColumnSpec, bounds: Bounds | None = None) -> list[Rul
                 lambda: _beyond_calendar(name),
                 hard=True,
                 quick=lambda: _long_ago_or_to_come(column),
-                implied=bounds.both_sides,
             )
         )
     return rules
