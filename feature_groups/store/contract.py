@@ -165,9 +165,8 @@ def contract_spec(model: type[pa.DataFrameModel], where: str) -> ContractSpec:
             label_proxy=str(tags.get("label_proxy", "")),
         )
         columns.append(spec)
-        rules += built_in_rules(spec)
-        for check in column.checks:
-            rules.append(translate(name, stored_type, check, refuse, file))
+        checks = [translate(name, stored_type, check, refuse, file) for check in column.checks]
+        rules += [*built_in_rules(spec, checks), *checks]
     if schema.unique:
         raise refuse("Config.unique needs the whole table.", "declare primary_key on the feature group instead.")
     for check in schema.checks:

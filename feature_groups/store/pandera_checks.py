@@ -9,6 +9,7 @@ from typing import Any, cast
 import narwhals as nw
 import polars as pl
 
+from feature_groups.store.bounds import Bounds, bounds_of
 from feature_groups.store.patterns import portable
 from feature_groups.store.rules import INVARIANT, MAX_CHARACTERS, Refuse, Rule
 
@@ -24,8 +25,11 @@ def translate(column: str, stored_type: str, check: Any, refuse: Refuse, file: s
     shown = ", ".join(_short(v) for v in ([values] if values is not None else given.values()))
     detail = f"{name}({values if values is not None else sorted(given.items())!r})"
 
-    def rule(expression: Callable[[], nw.Expr]) -> Rule:
-        return Rule(f"{column} {check.name}({shown})", (column,), expression, detail=detail)
+    def rule(expression: Callable[[], nw.Expr], bounds: Bounds | None = None) -> Rule:
+        return Rule(f"{column} {check.name}({shown})", (column,), expression, detail=detail, bounds=bounds)
+
+    def between(low: Any = None, high: Any = None) -> Bounds | None:
+        return None if stored_type == "string" else Bounds(low, high)
 
     def value() -> nw.Expr:
         return nw.col(column)
@@ -54,13 +58,13 @@ def translate(column: str, stored_type: str, check: Any, refuse: Refuse, file: s
         )
     match name:
         case "greater_than_or_equal_to":
-            return rule(lambda: value() < given["min_value"])
+            return rule(lambda: value() < given["min_value"], between(low=given["min_value"]))
         case "greater_than":
-            return rule(lambda: value() <= given["min_value"])
+            return rule(lambda: value() <= given["min_value"], between(low=given["min_value"]))
         case "less_than_or_equal_to":
-            return rule(lambda: value() > given["max_value"])
+            return rule(lambda: value() > given["max_value"], between(high=given["max_value"]))
         case "less_than":
-            return rule(lambda: value() >= given["max_value"])
+            return rule(lambda: value() >= given["max_value"], between(high=given["max_value"]))
         case "in_range":
             low, high = given["min_value"], given["max_value"]
             return rule(
@@ -69,14 +73,15 @@ def translate(column: str, stored_type: str, check: Any, refuse: Refuse, file: s
                         (value() >= low if given["include_min"] else value() > low)
                         & (value() <= high if given["include_max"] else value() < high)
                     )
-                )
+                ),
+                between(low, high),
             )
         case "equal_to":
-            return rule(lambda: value() != given["value"])
+            return rule(lambda: value() != given["value"], bounds_of([given["value"]]))
         case "not_equal_to":
             return rule(lambda: value() == given["value"])
         case "isin":
-            return rule(lambda: ~value().is_in(values))
+            return rule(lambda: ~value().is_in(values), bounds_of(values or ()))
         case "notin":
             return rule(lambda: value().is_in(values))
         case "str_matches":
@@ -102,7 +107,8 @@ def translate(column: str, stored_type: str, check: Any, refuse: Refuse, file: s
                     length() < (low if low is not None else 0),
                     length() > (high if high is not None else MAX_CHARACTERS),
                     ignore_nulls=True,
-                )
+                ),
+                Bounds(low, high),
             )
     raise refuse(
         f"Column {column!r}: the check {check.name!r} has no form that runs on every engine.",

@@ -7,14 +7,15 @@ disagree on how they compare.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime
 from typing import Any, cast
 
 import narwhals as nw
 import polars as pl
 
+from feature_groups.store.bounds import Bounds, lies_within
 from feature_groups.store.column_types import is_float, polars_type, spark_type
 from feature_groups.store.errors import InvalidDeclaration
 
@@ -22,6 +23,13 @@ MAX_CHARACTERS = 65_536
 MAX_PARTITION_CHARACTERS = 40
 _HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
 _CONTROL = r"[\x00-\x1F\x7F]"
+# Bounds of 32-bit floats for all: NaN and infinity, which engines order last, lie beyond.
+_FINITE = Bounds(-3.4e38, 3.4e38)
+# Far enough inside of Python's years that no zone matters.
+_CALENDAR = {
+    "timestamp": (datetime(1600, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)),
+    "date": (date(1600, 1, 1), date(9000, 1, 1)),
+}
 INVARIANT = "__alluvia_invariant__"
 """Attribute of a Pandera check that holds the narwhals expression behind it."""
 
@@ -74,18 +82,23 @@ class Rule:
         columns: The columns it looks at; their values are the samples shown.
         fails: Makes the narwhals expression that is true for a row that breaks the rule.
         hard: No policy lets such a row into a table: engines would disagree on it or refuse it.
-        quick: A cheaper expression, true for every row that breaks the rule and hardly another.
-        quick_in_polars: Likewise, but cheaper in Polars only.
         detail: The whole condition as text, where the name shortens it.
+        bounds: Bounds of every value that meets the rule.
+        implied: Whether a row that breaks it breaks another rule of its contract too, so that rows need not be looked
+            through for it, only those found be counted.
+        quick_in_spark: A cheaper expression, true for every row that breaks the rule and hardly another.
+        met_in_polars: Tells cheaply that no row of a frame breaks the rule; false when one may.
     """
 
     name: str
     columns: tuple[str, ...]
     fails: Callable[[], nw.Expr] = field(compare=False, repr=False)
     hard: bool = False
-    quick: Callable[[], nw.Expr] | None = field(default=None, compare=False, repr=False)
-    quick_in_polars: Callable[[], nw.Expr] | None = field(default=None, compare=False, repr=False)
     detail: str = field(default="", repr=False)
+    bounds: Bounds | None = field(default=None, compare=False, repr=False)
+    implied: bool = field(default=False, compare=False, repr=False)
+    quick_in_spark: Callable[[], nw.Expr] | None = field(default=None, compare=False, repr=False)
+    met_in_polars: Callable[[pl.DataFrame], bool] | None = field(default=None, compare=False, repr=False)
 
 
 def invariant(expression: Callable[[Any], nw.Expr]) -> Any:
@@ -110,15 +123,36 @@ def invariant(expression: Callable[[Any], nw.Expr]) -> Any:
     return pa.dataframe_check(check, name=expression.__name__)
 
 
-def built_in_rules(column: ColumnSpec) -> list[Rule]:
-    """The rules every column has by its type: not NULL, finite, bounded text, times that Python can show."""
-    name = column.name
-    rules = []
+def built_in_rules(column: ColumnSpec, checks: Sequence[Rule] = ()) -> list[Rule]:
+    """The rules every column has by its type: not NULL, finite, bounded text, times that Python can show.
+
+    Args:
+        column: The column.
+        checks: The contract's own rules for it, from which some of these may follow.
+    """
+    name, rules = column.name, []
     if not column.nullable:
-        rules.append(Rule(f"{name} not null", (name,), lambda: nw.col(name).is_null(), hard=True))
+        rules.append(
+            Rule(
+                f"{name} not null",
+                (name,),
+                lambda: nw.col(name).is_null(),
+                hard=True,
+                met_in_polars=lambda rows: not rows[name].null_count(),
+            )
+        )
     if is_float(column.type):
-        quick = _odd_sum(column)
-        rules.append(Rule(f"{name} finite", (name,), lambda: _not_finite(column), hard=True, quick_in_polars=quick))
+        in_lists = column.type.startswith("list<")
+        rules.append(
+            Rule(
+                f"{name} finite",
+                (name,),
+                lambda: _not_finite(column),
+                hard=True,
+                bounds=None if in_lists else _FINITE,
+                met_in_polars=(lambda rows: _adds_up(rows[name])) if in_lists else None,
+            )
+        )
     if column.type == "string":
         rules.append(
             Rule(
@@ -126,19 +160,27 @@ def built_in_rules(column: ColumnSpec) -> list[Rule]:
                 (name,),
                 lambda: nw.col(name).str.len_chars() > MAX_CHARACTERS,
                 hard=True,
+                bounds=Bounds(high=MAX_CHARACTERS),
+                # Characters must be counted, the bytes of a text are known, and they are no fewer.
+                quick_in_spark=lambda: nw.col(name).cast(nw.Binary).str.len_chars() > MAX_CHARACTERS,
+                met_in_polars=lambda rows: not (rows[name].str.len_bytes() > MAX_CHARACTERS).any(),
             )
         )
-    if column.type in ("timestamp", "date"):
+    if column.type in _CALENDAR:
+        low, high = _CALENDAR[column.type]
         rules.append(
             Rule(
                 f"{name} in the years 1 to 9999",
                 (),
                 lambda: _beyond_calendar(name),
                 hard=True,
-                quick=lambda: _long_ago_or_to_come(column),
+                bounds=Bounds(low, high),
+                quick_in_spark=lambda: (nw.col(name) < low) | (nw.col(name) > high),
+                met_in_polars=lambda rows: not ((rows[name] < low) | (rows[name] > high)).any(),
             )
         )
-    return rules
+    kept = [check.bounds for check in checks if check.bounds is not None]
+    return [replace(r, implied=r.bounds is not None and lies_within(kept, r.bounds)) for r in rules]
 
 
 def _not_finite(column: ColumnSpec) -> nw.Expr:
@@ -150,17 +192,10 @@ def _not_finite(column: ColumnSpec) -> nw.Expr:
     return odd[0] | odd[1] | odd[2]
 
 
-def _odd_sum(column: ColumnSpec) -> Callable[[], nw.Expr] | None:
-    if not column.type.startswith("list<"):
-        return None
-    return lambda: ~nw.col(column.name).list.sum().is_finite()
-
-
-def _long_ago_or_to_come(column: ColumnSpec) -> nw.Expr:
-    low, high = datetime(1600, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
-    if column.type == "date":
-        return (nw.col(column.name) < low.date()) | (nw.col(column.name) > high.date())
-    return (nw.col(column.name) < low) | (nw.col(column.name) > high)
+def _adds_up(lists: pl.Series) -> bool:
+    """Whether the sum of all elements is finite, and so each of them; they lie in one piece below the lists."""
+    elements = cast("pl.Series", pl.from_arrow(lists.to_arrow().values))
+    return math.isfinite(elements.sum())
 
 
 def _beyond_calendar(column: str) -> nw.Expr:

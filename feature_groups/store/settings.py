@@ -35,8 +35,11 @@ class Settings(BaseSettings):
     spark_key_rows: int = Field(
         default=500_000,
         ge=1,
-        description="Rows that a Python worker holds at once: keys with more are looked up and aggregated in SQL, and"
-        " there are so many buckets that one has no more on average.",
+        description="Events that a Python worker aggregates at once: keys with more go by SQL, and there are so many"
+        " buckets that one has no more on average.",
+    )
+    spark_look_up_rows: int = Field(
+        default=5_000_000, ge=1, description="Rows of a key that a Python worker looks up at once; more go by SQL."
     )
     lock_timeout: float = Field(
         default=600.0, gt=0, description="Seconds to wait for another writer of the same table."

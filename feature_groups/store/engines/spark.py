@@ -135,7 +135,7 @@ class SparkEngine:
     def look_up(self, spine: Frame, looks: Sequence[tuple[LookUp, Frame]], time: str, rows: int) -> Frame:
         """The spine with what each look-up finds: the Polars kernel on buckets of whole keys, else SQL; no order."""
         native = [(look, cast("DataFrame", frame.to_native())) for look, frame in looks]
-        in_sql = with_large_keys(native, rows, self._settings.spark_key_rows)
+        in_sql = with_large_keys(native, rows, self._settings.spark_look_up_rows)
         asked = cast("DataFrame", spine.to_native())
         return nw.from_native(spark_look_up.look_up(asked, native, time, self._buckets(rows), in_sql))
 
