@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import narwhals as nw
 import polars as pl
@@ -24,6 +25,7 @@ TIMESTAMP = pl.Datetime("us", "UTC")
 _STATE = "was not joined"
 _CALENDAR = (-62_135_596_800_000_000_000, 253_402_300_799_999_999_999)
 """The first and the last nanosecond of the years 1 to 9999."""
+_UNWRITABLE = ("void", "interval", "variant")
 _PER_UNIT = {"ns": 1, "us": 1_000, "ms": 1_000_000}
 
 
@@ -109,14 +111,25 @@ def on_engine(spine: Spine, engine: Engine, shop: Workshop) -> Frame:
 
 def _opened(data: object, where: str, shop: Workshop) -> pl.LazyFrame:
     if isinstance(data, (str, Path)):
-        return _from_path(Path(data), where)
+        return _from_path(Path(data), where, shop)
     if type(data).__module__.partition(".")[0] == "deltalake":
-        return pl.scan_delta(data)  # type: ignore[arg-type]
+        return _computed_once(pl.scan_delta(data), shop.polars, where, shop)  # type: ignore[arg-type]
     if isinstance(data, pl.LazyFrame):
         return _computed_once(data, shop.polars, where, shop)
     if is_spark(data):
+        _refuse_unwritable(data, where)
         return _computed_once(data, shop.spark(), where, shop)
-    return to_polars(data, where).lazy()
+    try:
+        return to_polars(data, where).lazy()
+    except UnsupportedFrame as error:
+        raise UnsupportedFrame(where, what=error.what, state=_STATE, next_step=error.next_step) from error
+
+
+def _refuse_unwritable(data: Any, where: str) -> None:
+    """Refuse what Spark would write to files as something else, or so that nothing else can read it."""
+    types = {field.name: field.dataType.simpleString() for field in data.schema.fields}
+    if odd := [f"{name!r} is {kind}; cast or drop it" for name, kind in types.items() if kind.startswith(_UNWRITABLE)]:
+        raise _mismatch(odd, where)
 
 
 def _computed_once(data: object, engine: Engine, where: str, shop: Workshop) -> pl.LazyFrame:
@@ -137,9 +150,9 @@ def _unread(error: Exception, where: str) -> BatchUnreadable:
     return BatchUnreadable(where, what=what, state=_STATE, next_step=next_step)
 
 
-def _from_path(path: Path, where: str) -> pl.LazyFrame:
+def _from_path(path: Path, where: str, shop: Workshop) -> pl.LazyFrame:
     if (path / "_delta_log").is_dir():
-        return pl.scan_delta(str(path))
+        return _computed_once(pl.scan_delta(str(path)), shop.polars, where, shop)
     if path.is_dir() and any(path.glob("*.parquet")):
         return pl.scan_parquet(sorted(path.glob("*.parquet")), glob=False)
     if path.is_file() and path.suffix == ".parquet":
