@@ -126,7 +126,9 @@ def test_the_next_run_goes_on_where_the_first_was_stopped(completed: subprocess.
     assert completed.returncode == 0, completed.stderr
     rows = table(completed.stdout)
     derived = ["movie_stats_v1", "user_activity_v1", "user_history_v1"]
-    assert list(rows) == ["movies_v1", "users_v1", "age_labels_v1", "ratings_v1", *derived]
+    datasets = ["age_gate_v1", "ranking_v1"]
+    assert list(rows) == ["movies_v1", "users_v1", "age_labels_v1", "ratings_v1", *derived, *datasets]
+    assert all("made: new pins or spine" in " ".join(rows[name]) for name in datasets)
     assert rows["movies_v1"][-1].startswith("skipped: unchanged since ")
     assert rows["ratings_v1"][:5] == ["1", "2,000", "2,000", "0", "0"]
     assert rows["ratings_v1"][-1] == "run: first run"

@@ -26,6 +26,7 @@ PLAIN_RAISES = {
     "feature_groups/store/column_types.py": "ValueError",  # the caller names the column and the contract
     "feature_groups/store/condition_values.py": "ValueError _wrong",  # a ValueError; the caller names the column
     "feature_groups/store/engines/delta_files.py": "ValueError",  # the caller names the table and the commit
+    "feature_groups/store/engines/worker_errors.py": "RuntimeError",  # what Spark hands on; unpacked where it arrives
     "feature_groups/store/patterns.py": "ValueError",  # the caller names the column and the check
     "feature_groups/store/faults.py": "LostAcknowledgement ConnectionError OSError ValueError",  # plays broken machines
 }
