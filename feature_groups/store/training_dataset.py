@@ -49,7 +49,8 @@ class Part:
 
     def __repr__(self) -> str:
         shape = " x ".join(str(n) for n in getattr(self.features, "shape", ()))
-        return f"{self.name}: features {shape}, labels {', '.join(getattr(self.labels, 'columns', []))}"
+        labels = getattr(self.labels, "column_names", getattr(self.labels, "columns", []))
+        return f"{self.name}: features {shape}, labels {', '.join(labels)}"
 
 
 @dataclass(frozen=True)
