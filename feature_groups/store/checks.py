@@ -1,9 +1,10 @@
-"""Checking a batch against its contract: one pass, and on Spark two more over the bad rows when there are any."""
+"""Checking a batch against its contract: one pass over the rows, and a closer look at those that may be bad."""
 
 from __future__ import annotations
 
+import contextlib
 import html
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,7 @@ from feature_groups.store.rules import Rule
 MAX_FINDINGS = 20
 MAX_SAMPLES = 5
 _SCANNED = 1000
+_FEW = 100_000
 _TEXT = 60
 
 
@@ -152,20 +154,34 @@ def _by_filter(frame: nw.LazyFrame[Any], rules: Sequence[Rule]) -> _Found:
     """
     may_fail = _any_of([(rule.quick_in_spark or rule.fails)() for rule in rules if not rule.implied])
     seen = frame.select(nw.len().alias("rows"), _count(may_fail).alias("odd")).collect("polars").rows(named=True)[0]
-    rows, odd = int(seen["rows"]), frame.filter(may_fail)
-    if not seen["odd"]:
+    rows, doubtful = int(seen["rows"]), int(seen["odd"])
+    if not doubtful:
         return rows, 0, {}, pl.DataFrame()
     flags = {f"__r{i}": rule for i, rule in enumerate(rules)}
     counts = [_count(rule.fails()).alias(flag) for flag, rule in flags.items()]
-    found = odd.select(_count(_any(rules)).alias("bad"), *counts).collect("polars").rows(named=True)[0]
-    broken = {flag: (rule, int(found[flag])) for flag, rule in flags.items() if found[flag]}
-    if not broken:
-        return rows, 0, {}, pl.DataFrame()
-    needed = sorted({c for rule, _ in broken.values() for c in rule.columns})
-    marks = [rule.fails().alias(flag) for flag, (rule, _) in broken.items()]
-    some = odd.filter(_any([rule for rule, _ in broken.values()])).head(_SCANNED)
-    shown = some.with_columns(*marks).select(*needed, *broken).collect("polars").to_native()
+    with _computed_once(frame.filter(may_fail), few=doubtful <= _FEW) as odd:
+        found = odd.select(_count(_any(rules)).alias("bad"), *counts).collect("polars").rows(named=True)[0]
+        broken = {flag: (rule, int(found[flag])) for flag, rule in flags.items() if found[flag]}
+        if not broken:
+            return rows, 0, {}, pl.DataFrame()
+        needed = sorted({c for rule, _ in broken.values() for c in rule.columns})
+        marks = [rule.fails().alias(flag) for flag, (rule, _) in broken.items()]
+        some = odd.filter(_any([rule for rule, _ in broken.values()])).head(_SCANNED)
+        shown = some.with_columns(*marks).select(*needed, *broken).collect("polars").to_native()
     return rows, int(found["bad"]), broken, shown
+
+
+@contextlib.contextmanager
+def _computed_once(frame: nw.LazyFrame[Any], *, few: bool) -> Iterator[nw.LazyFrame[Any]]:
+    """A Spark frame that is kept while it is asked several things, if its rows are few."""
+    if not few:
+        yield frame
+        return
+    kept = frame.to_native().persist()
+    try:
+        yield nw.from_native(kept)
+    finally:
+        kept.unpersist()
 
 
 def _height(frame: nw.LazyFrame[Any]) -> int:

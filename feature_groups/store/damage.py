@@ -4,39 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from feature_groups.store.engine import TableLog
+from feature_groups.store.engine import Snapshot
 from feature_groups.store.errors import DeclarationChanged, NoSuchVersion, TableDamaged
 from feature_groups.store.metadata import Metadata
 from feature_groups.store.table import Table
 from feature_groups.store.vacuum_log import VacuumLog
 
 
-def refuse_damaged(log: TableLog, metadata: Metadata, table: Table, version: int, engine: str, state: str) -> None:
+def refuse_damaged(log: Snapshot, metadata: Metadata, table: Table, engine: str, state: str) -> None:
     """Look whether the files of a version are there and as long as the log says; none is read.
 
     Raises:
         NoSuchVersion: One is not, because a vacuum removed it; says which, and what is left.
         TableDamaged: One is not.
     """
-    problem = log.damage(table.path, version, vectors=engine == "polars")
+    problem = log.damage(vectors=engine == "polars")
     if problem is None and engine == "polars":
         return
     # Spark meets a missing deletion vector only while it computes.
-    removed = VacuumLog(metadata, table.group.id).explanation(log.table_id(table.path), [version])
+    removed = VacuumLog(metadata, table.group.id).explanation(log.table_id, [log.version])
     if removed is not None:
-        problem = log.missing(table.path, version) or problem
+        problem = log.missing() or problem
     if problem is None:
         return
     if removed is not None:
         raise NoSuchVersion(
             table.group.where,
-            what=f"Version {version} cannot be read: {problem}. {removed}",
+            what=f"Version {log.version} cannot be read: {problem}. {removed}",
             state=state,
             next_step="read one of the versions that are left; vacuum keeps what is pinned, and what is young enough.",
         )
     raise TableDamaged(
         table.group.where,
-        what=f"Version {version} cannot be read: {problem}.",
+        what=f"Version {log.version} cannot be read: {problem}.",
         state=state,
         next_step="read another version (fg.history() lists them), or restore the folder from a copy.",
     )

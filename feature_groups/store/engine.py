@@ -89,35 +89,55 @@ class Committer(Protocol):
         """Add nullable columns as (name, Spark type, comment)."""
 
 
+class Snapshot(Protocol):
+    """One version of a table as its log tells it: opened once, so that all its answers are of one moment."""
+
+    @property
+    def version(self) -> int:
+        """The version."""
+
+    @property
+    def table_id(self) -> str:
+        """Delta's id of the table."""
+
+    @property
+    def columns(self) -> list[str]:
+        """The names of its columns."""
+
+    def commits(self, limit: int | None = None) -> list[Commit]:
+        """The commits up to this version, newest first."""
+
+    def has_batch(self, key: str) -> bool:
+        """Whether a commit is marked with this batch key."""
+
+    def version_at(self, instant: datetime) -> int | None:
+        """The newest version committed at or before an instant, by in-commit time; None before the first."""
+
+    def size(self) -> int:
+        """Rows stored, deleted ones perhaps included; an upper estimate."""
+
+    def damage(self, *, vectors: bool = False) -> str | None:
+        """Which file is missing or cut short, or None; with `vectors` deletion vectors are opened too."""
+
+    def missing(self) -> str | None:
+        """Which file is missing, deletion vectors included, or None; reads the log from its beginning."""
+
+    def change_feed_problem(self, since: int, until: int) -> str | None:
+        """Why the changes of the versions in (since, until] cannot be read, or None."""
+
+
 class TableLog(Protocol):
-    """A table's log, read without starting Spark."""
+    """The logs of tables, read without starting Spark."""
 
     def exists(self, path: str) -> bool:
         """Whether there is a table."""
 
-    def version(self, path: str) -> int:
-        """The newest version."""
+    def at(self, path: str, version: int | None = None) -> Snapshot:
+        """A version of a table, by default the newest.
 
-    def table_id(self, path: str) -> str:
-        """Delta's id of the table."""
-
-    def commits(self, path: str, limit: int | None = None) -> list[Commit]:
-        """The commits, newest first."""
-
-    def has_batch(self, path: str, key: str) -> bool:
-        """Whether a commit is marked with this batch key."""
-
-    def version_at(self, path: str, instant: datetime) -> int | None:
-        """The newest version committed at or before an instant, by in-commit time; None before the first."""
-
-    def size(self, path: str, version: int) -> int:
-        """Rows stored at a version, deleted ones perhaps included; an upper estimate."""
-
-    def damage(self, path: str, version: int, *, vectors: bool = False) -> str | None:
-        """Which file of a version is missing or cut short, or None; with `vectors` deletion vectors are opened too."""
-
-    def missing(self, path: str, version: int) -> str | None:
-        """Which file of a version is missing, deletion vectors included, or None; reads the log from its beginning."""
+        Raises:
+            TableDamaged: The log cannot be read.
+        """
 
     def commit_files(self, path: str) -> list[CommitFiles]:
         """What every commit did to the table's files, oldest first.
@@ -128,6 +148,3 @@ class TableLog(Protocol):
 
     def found_files(self, path: str) -> list[FoundFile]:
         """The files in the table's folder that a vacuum may remove: none of the log."""
-
-    def change_feed_problem(self, path: str, since: int, until: int) -> str | None:
-        """Why the changes of (since, until] cannot be read, or None."""

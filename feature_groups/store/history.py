@@ -134,6 +134,8 @@ class TableState:
         rows: Visible rows.
         fingerprint: Content fingerprint of the visible rows, see `row_hash`.
         ingested_at: The newest instant at which rows were taken in (UTC), None while empty.
+        upserted: Content hash of the batch whose rows the newest change of data left in the table; empty when that
+            change was none by an insert or an overwrite, or the log cannot say.
     """
 
     table_id: str
@@ -141,3 +143,4 @@ class TableState:
     rows: int
     fingerprint: int
     ingested_at: datetime | None
+    upserted: str = ""

@@ -94,6 +94,11 @@ def plan_upsert(
     return Plan(moved, nw.concat(gone) if gone else None, inserted, updated, deleted, unchanged, moves)
 
 
+def plan_repeat(batch: Frame, count: int) -> Plan:
+    """Nothing to do: the table's newest change upserted the same rows."""
+    return Plan(batch, None, 0, 0, 0, count, 0)
+
+
 def plan_delete(
     engine: Engine, keys: Frame, on: list[str], current: Frame, table: Table, *, spool: Callable[[], Path]
 ) -> Plan:

@@ -22,7 +22,7 @@ def set_aside(log: TableLog, committer: Committer, table: Table, batch: Batch, r
     if not log.exists(path):
         what = f"Rows that {table.group.where} refused."
         committer.create(path, what, table.rejected_columns(), Layout(indexed=(BATCH_KEY,)))
-    elif log.has_batch(path, request.batch_key):
+    elif log.at(path).has_batch(request.batch_key):
         return
     rows = batch.rows.engine.collect(batch.rejected)
     made = (
@@ -44,9 +44,10 @@ def release(
 ) -> None:
     """Take rows out of the rejected table, once."""
     path = table.rejected_path
-    if not log.exists(path) or log.has_batch(path, key):
+    now = log.at(path) if log.exists(path) else None
+    if now is None or now.has_batch(key):
         return
-    there = polars.table(path, log.version(path)).filter(nw.col(REJECTED_ID).is_in(list(rejected_ids)))
+    there = polars.table(path, now.version).filter(nw.col(REJECTED_ID).is_in(list(rejected_ids)))
     gone = polars.collect(there.with_columns(nw.lit(DELETE).alias(CHANGE_TYPE)))
     note = {"operation": "release", "batch_key": key, "who": author()}
     committer.replace(path, gone, [REJECTED_ID], key, note)

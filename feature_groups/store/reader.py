@@ -47,7 +47,8 @@ class Reader:
                 state="was not read",
                 next_step="insert rows, or bring it up to date with make run.",
             )
-        newest = self._log.version(table.path)
+        log = self._log.at(table.path)
+        newest = log.version
         if as_of is None:
             return newest
         if isinstance(as_of, int) and not isinstance(as_of, bool):
@@ -55,9 +56,9 @@ class Reader:
                 return as_of
             raise self._no_version(table, f"Version {as_of} is not there; versions 0 to {newest} are.")
         instant = self._instant(table, as_of)
-        version = self._log.version_at(table.path, instant)
+        version = log.version_at(instant)
         if version is None:
-            first = self._log.commits(table.path)[-1].committed_at
+            first = log.commits()[-1].committed_at
             raise self._no_version(table, f"Nothing was committed by {instant}; the first commit is of {first}.")
         return version
 
@@ -80,7 +81,7 @@ class Reader:
             return self._shop.polars, "polars (as asked)"
         if wanted == "spark":
             return self._shop.spark(), "spark (as asked)"
-        rows = self._log.size(table.path, version)
+        rows = self._log.at(table.path, version).size()
         if rows <= self._shop.budget:
             return self._shop.polars, f"polars ({rows:,} stored rows fit the budget of {self._shop.budget:,})"
         return self._shop.spark(), f"spark ({rows:,} stored rows exceed the budget of {self._shop.budget:,})"
@@ -93,7 +94,7 @@ class Reader:
         """
         last = self.resolve(table, until)
         first = 0 if since is None else self.resolve(table, since)
-        problem = self._log.change_feed_problem(table.path, first, last)
+        problem = self._log.at(table.path).change_feed_problem(first, last)
         if problem:
             raise self._no_feed(table, first, last, problem)
         reader, why = self.choose(table, last, engine)
@@ -115,12 +116,12 @@ class Reader:
     def history(self, table: Table, limit: int | None) -> History:
         """The commits, newest first."""
         self.resolve(table, None)
-        return History(table.group.where, self._log.commits(table.path, limit))
+        return History(table.group.where, self._log.at(table.path).commits(limit))
 
     def statistics(self, table: Table, as_of: AsOf, engine: EngineChoice | None) -> Statistics:
         """Statistics of a version: computed at the first request, then stored."""
         version = self.resolve(table, as_of)
-        path = f"groups/{table.group.id}/statistics/{self._log.table_id(table.path)}/{version}.json"
+        path = f"groups/{table.group.id}/statistics/{self._log.at(table.path).table_id}/{version}.json"
         stored = self._metadata.get(path)
         if stored is not None:
             return Statistics.from_json(stored)
@@ -140,10 +141,10 @@ class Reader:
         """The quarantined rows that were not re-submitted, or None when there never were any."""
         if not self._log.exists(table.rejected_path):
             return None
-        return self._shop.polars.table(table.rejected_path, self._log.version(table.rejected_path))
+        return self._shop.polars.table(table.rejected_path, self._log.at(table.rejected_path).version)
 
     def _stored(self, reader: Engine, table: Table, version: int) -> Frame:
-        refuse_damaged(self._log, self._metadata, table, version, reader.name, "was not read")
+        refuse_damaged(self._log.at(table.path, version), self._metadata, table, reader.name, "was not read")
         return reader.table(table.path, version)
 
     def _instant(self, table: Table, as_of: Any) -> datetime:
@@ -170,7 +171,7 @@ class Reader:
         )
 
     def _no_feed(self, table: Table, since: int, until: int, problem: str) -> NoChangeFeed:
-        vacuums, table_id = VacuumLog(self._metadata, table.group.id), self._log.table_id(table.path)
+        vacuums, table_id = VacuumLog(self._metadata, table.group.id), self._log.at(table.path).table_id
         removed = vacuums.explanation(table_id, range(since + 1, until + 1), "changes")
         return NoChangeFeed(
             table.group.where,

@@ -8,7 +8,7 @@ import narwhals as nw
 
 from feature_groups.store.batch import Workshop
 from feature_groups.store.classify import visible
-from feature_groups.store.engine import Engine, TableLog
+from feature_groups.store.engine import Engine, Snapshot, TableLog
 from feature_groups.store.history import TableState
 from feature_groups.store.names import INGESTED_AT
 from feature_groups.store.table import Table
@@ -24,8 +24,11 @@ class TableStates:
 
     def at(self, table: Table, version: int | None = None) -> TableState:
         """Rows, fingerprint and newest ingestion at a version, from the log; computed when the log cannot say."""
-        commits = self._log.commits(table.path)
-        commits = [c for c in commits if version is None or c.version <= version]
+        return self.of(table, self._log.at(table.path), version)
+
+    def of(self, table: Table, log: Snapshot, version: int | None = None) -> TableState:
+        """Likewise, from a log that is open, by default at the version it is open at."""
+        commits = [c for c in log.commits() if version is None or c.version <= version]
         at = commits[0].version
         for commit in commits:
             note = commit.note.get("table")
@@ -33,22 +36,24 @@ class TableStates:
                 ingested = commit.note.get("ingested_at")
                 instant = datetime.fromisoformat(ingested) if ingested else None
                 rows, total = int(note["rows"]), int(note["fingerprint"], 16)
-                return TableState(self._log.table_id(table.path), at, rows, total, instant)
+                upserted = str(commit.note["content_hash"]) if commit.operation in ("insert", "overwrite") else ""
+                return TableState(log.table_id, at, rows, total, instant, upserted)
             if commit.operation == "create table" or commit.operation not in _NO_DATA_CHANGE:
                 break
         if commits[-1].version == at and commits[-1].operation == "create table":
-            return TableState(self._log.table_id(table.path), at, 0, 0, None)
+            return TableState(log.table_id, at, 0, 0, None)
         return self._computed(table, at)
 
     def _computed(self, table: Table, version: int) -> TableState:
-        engine = engine_for(self._shop, self._log.size(table.path, version))
-        stored = engine.table(table.path, version)
+        log = self._log.at(table.path, version)
+        engine = engine_for(self._shop, log.size())
+        stored = engine.table(table.path, log.version)
         seen = visible(stored, table.key, table.spec.names)
         rows, newest = engine.collect(stored.select(nw.len().alias("n"), nw.col(INGESTED_AT).max())).row(0)
         if table.keeps:
             rows = engine.collect(seen.select(nw.len())).item()
         total = engine.fingerprint(seen, table.spec.polars_schema)
-        return TableState(self._log.table_id(table.path), version, int(rows), total, newest)
+        return TableState(log.table_id, log.version, int(rows), total, newest)
 
 
 def engine_for(shop: Workshop, rows: int) -> Engine:

@@ -111,7 +111,7 @@ def vacuum_group(
         if plan.going and not dry_run:
             if plan.path == table.path:
                 rows, changes = (tuple(spans(v)) for v in (plan.report.readable, plan.report.changes))
-                table_id, length = tables.table_id(plan.path), retain.total_seconds()
+                table_id, length = tables.at(plan.path).table_id, retain.total_seconds()
                 record = VacuumRecord(table_id, now.isoformat(), author(), length, plan.newest, rows, changes)
                 VacuumLog(metadata, table.group.id).append(record)
                 faultpoint("vacuum.recorded")
@@ -132,7 +132,8 @@ def _plan(
     young = {f.name for f in found if f.of not in known and f.modified > oldest}
     going = [f for f in found if f.of not in keep and f.name not in young]
     rows, changes = whole(commits, _gone(path, known, found, going))
-    problem = tables.damage(path, newest) or (None if newest in rows else tables.missing(path, newest))
+    now = tables.at(path, newest)
+    problem = now.damage() or (None if newest in rows else now.missing())
     if problem:
         raise TableDamaged(
             f"table {name!r}",

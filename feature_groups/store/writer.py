@@ -24,7 +24,7 @@ from feature_groups.store.classify import visible
 from feature_groups.store.clock import Clock
 from feature_groups.store.commit_note import Request, asides, author, commit_note, receipt_of
 from feature_groups.store.damage import refuse_damaged, refuse_other_columns
-from feature_groups.store.engine import Committer, Engine, Frame, TableLog
+from feature_groups.store.engine import Committer, Engine, Frame, Snapshot, TableLog
 from feature_groups.store.errors import IdempotencyConflict
 from feature_groups.store.faults import faultpoint
 from feature_groups.store.history import Commit, TableState
@@ -32,7 +32,7 @@ from feature_groups.store.lock import table_lock
 from feature_groups.store.metadata import Metadata
 from feature_groups.store.names import INGESTED_AT
 from feature_groups.store.pins import Pins
-from feature_groups.store.plan import Plan, computed_once, plan_delete, plan_upsert, rows_to_commit
+from feature_groups.store.plan import Plan, computed_once, plan_delete, plan_repeat, plan_upsert, rows_to_commit
 from feature_groups.store.quarantine import release, set_aside
 from feature_groups.store.receipts import Receipt
 from feature_groups.store.row_hash import MODULUS
@@ -84,23 +84,27 @@ class Writer:
         started = time.monotonic()
         faultpoint("write.before_lock")
         with self._locked(table, request):
-            earlier = self._earlier(table, batch, request)
+            there = self._open(table.path)
+            earlier = self._earlier(table, there, batch, request)
             if earlier is not None:
                 return earlier
-            state = self._ready(table, batch.rows.engine.name)
+            state = self._ready(table, there, batch.rows.engine.name)
             if batch.rejected is not None:
                 set_aside(self._log, self._committer(), table, batch, request, self._clock())
                 faultpoint("write.quarantined")
-            plan = plan_upsert(
-                batch.rows.engine,
-                batch.rows.frame,
-                self._current(table, state, batch, request, scope) if state.rows else None,
-                table,
-                batch_fingerprint=batch.fingerprint,
-                count=batch.rows.count,
-                overwrite=request.operation == "overwrite",
-                spool=self._shop.spool,
-            )
+            if request.operation == "insert" and batch.content_hash == state.upserted:
+                plan = plan_repeat(batch.rows.frame, batch.rows.count)
+            else:
+                plan = plan_upsert(
+                    batch.rows.engine,
+                    batch.rows.frame,
+                    self._current(table, state, batch, request, scope) if state.rows else None,
+                    table,
+                    batch_fingerprint=batch.fingerprint,
+                    count=batch.rows.count,
+                    overwrite=request.operation == "overwrite",
+                    spool=self._shop.spool,
+                )
             faultpoint("write.classified")
             return self._finish(table, batch, request, plan, state, started)
 
@@ -109,10 +113,11 @@ class Writer:
         started = time.monotonic()
         faultpoint("write.before_lock")
         with self._locked(table, request):
-            earlier = self._earlier(table, keys, request)
+            there = self._open(table.path)
+            earlier = self._earlier(table, there, keys, request)
             if earlier is not None:
                 return earlier
-            state = self._ready(table, keys.rows.engine.name)
+            state = self._ready(table, there, keys.rows.engine.name)
             engine = keys.rows.engine
             current = visible(engine.table(table.path, state.version), table.key, [*table.spec.names, INGESTED_AT])
             plan = plan_delete(engine, keys.rows.frame, on, current, table, spool=self._shop.spool)
@@ -132,8 +137,9 @@ class Writer:
     def pin(self, table: Table, version: int, owner: str) -> None:
         """Keep a version from every vacuum, see `Pins`; raises as `Reader.read` when it cannot be read any more."""
         with self._locked(table, Request("pin", "")):
-            refuse_damaged(self._log, self._metadata, table, version, "spark", "was not pinned")
-            Pins(self._metadata).pin(table.group.id, self._log.table_id(table.path), version, owner)
+            there = self._log.at(table.path, version)
+            refuse_damaged(there, self._metadata, table, "spark", "was not pinned")
+            Pins(self._metadata).pin(table.group.id, there.table_id, version, owner)
 
     def migrate(self, table: Table, added: Sequence[tuple[str, str, str]], reason: str) -> None:
         """Add nullable columns, as (name, Spark type, comment), to the table and to the rejected rows.
@@ -143,34 +149,35 @@ class Writer:
         request = Request("migrate", new_batch_key(), reason)
         with self._locked(table, request):
             for path in (table.path, table.rejected_path):
-                if not self._log.exists(path):
+                there = self._open(path)
+                if there is None:
                     continue
-                there = self._columns(path, self._log.version(path))
-                wanted = [column for column in added if column[0] not in there]
+                known = there.columns
+                wanted = [column for column in added if column[0] not in known]
                 note: dict[str, Any] = {"operation": request.operation, "who": author()}
                 if path == table.path:
-                    state = self.states.at(table)
+                    state = self.states.of(table, there)
                     after = replace(state, version=state.version + 1)
                     note = commit_note(table, request, "", {}, after, state.ingested_at)
                 if wanted:
                     self._committer().add_columns(path, wanted, note)
 
-    def _columns(self, path: str, version: int) -> list[str]:
-        return list(self._shop.polars.table(path, version).collect_schema().names())
+    def _open(self, path: str) -> Snapshot | None:
+        return self._log.at(path) if self._log.exists(path) else None
 
     def _locked(self, table: Table, request: Request) -> Any:
         who = f"{author()}, {request.operation} since {datetime.now(UTC):%H:%M:%S} UTC"
         return table_lock(table.lock_path, timeout=self.lock_timeout, who=who, where=table.group.where)
 
-    def _ready(self, table: Table, engine: str) -> TableState:
+    def _ready(self, table: Table, there: Snapshot | None, engine: str) -> TableState:
         faultpoint("write.locked")
-        if not self._log.exists(table.path):
+        if there is None:
             self._committer().create(table.path, table.group.description, table.columns(), table.layout)
             faultpoint("write.created")
-        version = self._log.version(table.path)
-        refuse_damaged(self._log, self._metadata, table, version, engine, "was not written")
-        refuse_other_columns(table, self._columns(table.path, version))
-        return self.states.at(table)
+            there = self._log.at(table.path)
+        refuse_damaged(there, self._metadata, table, engine, "was not written")
+        refuse_other_columns(table, there.columns)
+        return self.states.of(table, there)
 
     def _current(self, table: Table, state: TableState, batch: Batch, request: Request, scope: Scope | None) -> Frame:
         """The visible rows, for an insert without those whose event time lies outside the batch's."""
@@ -186,18 +193,18 @@ class Writer:
         low, high = batch.rows.frame.select(times.min().alias("a"), times.max().alias("b")).collect("polars").row(0)
         return seen.filter(times >= low, times <= high) if low is not None else seen
 
-    def _earlier(self, table: Table, batch: Batch, request: Request) -> Receipt | None:
+    def _earlier(self, table: Table, there: Snapshot | None, batch: Batch, request: Request) -> Receipt | None:
         """The receipt of the same batch, when it was written before."""
         where = f"{table.group.where}, batch {request.batch_key!r}"
-        if not self._log.exists(table.path):
+        if there is None:
             return None
-        table_id = self._log.table_id(table.path)
+        table_id = there.table_id
         stored = self._metadata.get(table.receipt_path(request.batch_key))
         found: Receipt | None = None
         # A receipt of a table that was removed since then is no proof.
         if stored is not None and stored["table_id"] == table_id:
             found = Receipt.from_json(stored)
-        elif self._log.has_batch(table.path, request.batch_key):
+        elif there.has_batch(request.batch_key):
             commit = self._commit_of(table, request.batch_key)
             made = receipt_of(table_id, table, batch, request, commit, seconds=0.0)
             found = Receipt.from_json(made.to_json())
@@ -217,11 +224,12 @@ class Writer:
 
     def _commit_of(self, table: Table, key: str) -> Commit:
         """The commit of a batch; its note holds the table's true state also when another commit slipped in before."""
-        commit = next(c for c in self._log.commits(table.path) if c.batch_key == key)
+        now = self._log.at(table.path)
+        commit = next(c for c in now.commits() if c.batch_key == key)
         if commit.note["table"].get("version", commit.version) == commit.version:
             return commit
         log.warning("%s: version %s was committed beside the store's lock", table.group.where, commit.version - 1)
-        true = self.states.at(table, commit.version)
+        true = self.states.of(table, now, commit.version)
         stated = {"version": true.version, "rows": true.rows, "fingerprint": f"{true.fingerprint:032x}"}
         return replace(commit, note={**commit.note, "table": stated})
 
@@ -274,8 +282,9 @@ class Writer:
             else:
                 committer.replace(table.path, source, table.key, request.batch_key, note)
         except Exception as error:
-            if not self._log.has_batch(table.path, request.batch_key):
-                raise write_failed(table, self._log.version(table.path), error) from error
+            now = self._log.at(table.path)
+            if not now.has_batch(request.batch_key):
+                raise write_failed(table, now.version, error) from error
         faultpoint("write.after_commit")
         return self._commit_of(table, request.batch_key)
 

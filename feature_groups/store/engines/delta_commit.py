@@ -123,7 +123,7 @@ class _Transaction:
         table = jvm.org.apache.spark.sql.delta.DeltaLog.forTable(spark._jsparkSession, path)
         transaction = table.startTransaction()
         # What was committed before the transaction began is found here; what comes later conflicts with the read key.
-        if DeltaLog().has_batch(path, key):
+        if DeltaLog().at(path).has_batch(key):
             return None
         transaction.readTxn().addOne(key)
         return cls(jvm, table, transaction, key)

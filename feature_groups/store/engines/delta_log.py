@@ -31,62 +31,9 @@ class DeltaLog:
         log = Path(path) / "_delta_log"
         return log.is_dir() and any(log.glob("*.json"))
 
-    def version(self, path: str) -> int:
-        """The newest version."""
-        return int(_open(path).version())
-
-    def table_id(self, path: str) -> str:
-        """Delta's id of the table."""
-        return str(_open(path).metadata().id)
-
-    def commits(self, path: str, limit: int | None = None) -> list[Commit]:
-        """The commits, newest first; all of them, or the newest `limit`."""
-        entries = _open(path).history(limit)
-        return [Commit.from_log(int(e["version"]), _instant(e), e) for e in entries]
-
-    def has_batch(self, path: str, key: str) -> bool:
-        """Whether a commit is marked with this batch key (Delta's application transaction id)."""
-        return _open(path).transaction_version(key) is not None
-
-    def version_at(self, path: str, instant: datetime) -> int | None:
-        """The newest version committed at or before an instant, or None before the first."""
-        for commit in self.commits(path):
-            if commit.committed_at <= instant:
-                return commit.version
-        return None
-
-    def size(self, path: str, version: int) -> int:
-        """Rows in the files of a version; rows marked as deleted are still counted."""
-        table = _open(path, version)
-        records = table.get_add_actions(flatten=True).column("num_records")
-        return sum(int(n or 0) for n in records.to_pylist())
-
-    def damage(self, path: str, version: int, *, vectors: bool = False) -> str | None:
-        """Which file of a version is missing or cut short, or None; with `vectors` deletion vectors are opened too."""
-        from deltalake.exceptions import DeltaError
-
-        table = _open(path, version)
-        files = table.get_add_actions(flatten=True)
-        for name, size in zip(files.column("path").to_pylist(), files.column("size_bytes").to_pylist(), strict=True):
-            found = _size(path, str(name))
-            if found is None:
-                return f"the data file {name} is missing"
-            if found != size:
-                return f"the data file {name} has {found:,} of {size:,} bytes"
-        if vectors:
-            try:
-                table.deletion_vectors()
-            except DeltaError as error:
-                return _first_line(error)
-        return None
-
-    def missing(self, path: str, version: int) -> str | None:
-        """Which file of a version is missing, deletion vectors included, or None; reads the log from its beginning."""
-        if logged_versions(path)[: version + 1] != list(range(version + 1)):
-            return None
-        rows = rows_at([_read_commit(path, v)[0] for v in range(version + 1)], version)
-        files = sorted({file for found in rows for file in found.files})
-        return next((f"the file {f} is missing" for f in files if not os.path.exists(os.path.join(path, f))), None)
+    def at(self, path: str, version: int | None = None) -> DeltaSnapshot:
+        """A version of a table, by default the newest."""
+        return DeltaSnapshot(path, _open(path, version))
 
     def commit_files(self, path: str) -> list[CommitFiles]:
         """What every commit did to the table's files, oldest first."""
@@ -111,17 +58,87 @@ class DeltaLog:
         """The files in the table's folder, less the log's."""
         return found_files(path)
 
-    def change_feed_problem(self, path: str, since: int, until: int) -> str | None:
+
+class DeltaSnapshot:
+    """One version of a table as its log tells it. Made by `DeltaLog.at`.
+
+    Args:
+        path: The table's folder.
+        table: The table, opened at the version.
+    """
+
+    def __init__(self, path: str, table: DeltaTable) -> None:
+        self._path, self._table = path, table
+
+    @property
+    def version(self) -> int:
+        """The version."""
+        return int(self._table.version())
+
+    @property
+    def table_id(self) -> str:
+        """Delta's id of the table."""
+        return str(self._table.metadata().id)
+
+    @property
+    def columns(self) -> list[str]:
+        """The names of its columns."""
+        return [str(field.name) for field in self._table.schema().fields]
+
+    def commits(self, limit: int | None = None) -> list[Commit]:
+        """The commits, newest first; all of them, or the newest `limit`."""
+        return [Commit.from_log(int(e["version"]), _instant(e), e) for e in self._table.history(limit)]
+
+    def has_batch(self, key: str) -> bool:
+        """Whether a commit is marked with this batch key (Delta's application transaction id)."""
+        return self._table.transaction_version(key) is not None
+
+    def version_at(self, instant: datetime) -> int | None:
+        """The newest version committed at or before an instant, or None before the first."""
+        return next((commit.version for commit in self.commits() if commit.committed_at <= instant), None)
+
+    def size(self) -> int:
+        """Rows in the files; rows marked as deleted are still counted."""
+        records = self._table.get_add_actions(flatten=True).column("num_records")
+        return sum(int(n or 0) for n in records.to_pylist())
+
+    def damage(self, *, vectors: bool = False) -> str | None:
+        """Which file is missing or cut short, or None; with `vectors` deletion vectors are opened too."""
+        from deltalake.exceptions import DeltaError
+
+        files = self._table.get_add_actions(flatten=True)
+        for name, size in zip(files.column("path").to_pylist(), files.column("size_bytes").to_pylist(), strict=True):
+            found = _size(self._path, str(name))
+            if found is None:
+                return f"the data file {name} is missing"
+            if found != size:
+                return f"the data file {name} has {found:,} of {size:,} bytes"
+        if vectors:
+            try:
+                self._table.deletion_vectors()
+            except DeltaError as error:
+                return _first_line(error)
+        return None
+
+    def missing(self) -> str | None:
+        """Which file is missing, deletion vectors included, or None; reads the log from its beginning."""
+        path, version = self._path, self.version
+        if logged_versions(path)[: version + 1] != list(range(version + 1)):
+            return None
+        rows = rows_at([_read_commit(path, v)[0] for v in range(version + 1)], version)
+        files = sorted({file for found in rows for file in found.files})
+        return next((f"the file {f} is missing" for f in files if not os.path.exists(os.path.join(path, f))), None)
+
+    def change_feed_problem(self, since: int, until: int) -> str | None:
         """Why the changes of the versions in (since, until] cannot be read, or None."""
-        table = _open(path)
-        if table.metadata().configuration.get("delta.enableChangeDataFeed") != "true":
+        if self._table.metadata().configuration.get("delta.enableChangeDataFeed") != "true":
             return "the table does not record its changes (delta.enableChangeDataFeed is not set)"
-        oldest = min((int(e["version"]) for e in table.history()), default=0)
+        oldest = min((int(e["version"]) for e in self._table.history()), default=0)
         if since + 1 < oldest and since < until:
             return f"the log of versions before {oldest} is gone"
         for version in range(since + 1, until + 1):
-            for file in _read_commit(path, version)[0].changes:
-                if not os.path.exists(os.path.join(path, file)):
+            for file in _read_commit(self._path, version)[0].changes:
+                if not os.path.exists(os.path.join(self._path, file)):
                     return f"the file {file} of version {version} is missing"
         return None
 

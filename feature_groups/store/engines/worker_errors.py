@@ -41,5 +41,10 @@ def received() -> Iterator[None]:
         found = _PACKED.search(str(error))
         if found is None:
             raise
-        fields = json.loads(base64.urlsafe_b64decode(found[1]))
-        raise getattr(errors, fields.pop("class"))(fields.pop("where"), **fields) from None
+        raise _unpacked(found[1]) from None
+
+
+def _unpacked(text: str) -> AlluviaError:
+    fields = json.loads(base64.urlsafe_b64decode(text))
+    made: AlluviaError = getattr(errors, fields.pop("class"))(fields.pop("where"), **fields)
+    return made

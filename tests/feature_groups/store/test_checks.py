@@ -14,6 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
+from bounded import LONG, good_rows, odd_rows
+from bounded import SPEC as BOUNDED
 from feature_groups.store import FeatureGroup, UtcDatetime, invariant
 from feature_groups.store.batch import Batch, Rows, checked
 from feature_groups.store.checks import MAX_FINDINGS, Finding, Report, check, failing, passing
@@ -152,6 +154,42 @@ def test_passing_and_failing_rows_are_all_the_rows_and_reasons_are_complete(give
 
 def _declared(rule: str) -> int:
     return [r.name for r in SPEC.rules].index(rule)
+
+
+def test_rules_that_follow_from_others_are_counted_as_if_they_did_not() -> None:
+    """One that follows is not looked for in good rows; in bad ones it is found like the others."""
+    implied = [rule.name for rule in BOUNDED.rules if rule.implied]
+    assert implied == [
+        *(f"{column} finite" for column in ("both", "apart", "listed", "equal")),
+        *(f"{column} in the years 1 to 9999" for column in ("within", "day")),
+        *(f"{column} at most 65,536 characters" for column in ("code", "short")),
+    ]
+    given = odd_rows()
+    broken = nw.from_native(given).select(**{rule.name: rule.fails().fill_null(value=False) for rule in BOUNDED.rules})
+    expected = {name: count for name in broken.columns if (count := broken[name].sum())}
+
+    report = check(nw.from_native(given.lazy()), BOUNDED, "it")
+
+    assert {f.rule: f.count for f in report.findings} == expected
+    assert set(implied) <= set(expected)
+    assert report.bad_rows == sum(any(row) for row in broken.rows())
+    assert check(nw.from_native(good_rows(3).lazy()), BOUNDED, "it").ok
+
+
+@pytest.mark.parametrize("list_of", [[], [[0.5]], [[1e308, 1e308]], [[None], None, []], [[0.5], [-1e308, -1e308]]])
+def test_lists_of_finite_numbers_are_good_however_large_their_sum(list_of: list[Any]) -> None:
+    frame = pl.concat([good_rows(1)] * max(len(list_of), 1))[: len(list_of)]
+    given = frame.with_columns(pl.Series("numbers", list_of, dtype=pl.List(pl.Float64)))
+    assert check(nw.from_native(given.lazy()), BOUNDED, "it").ok
+    sliced = pl.concat([given, odd_rows()], rechunk=True)[: given.height]
+    assert check(nw.from_native(sliced.lazy()), BOUNDED, "it").ok
+
+
+def test_the_limit_of_a_text_is_in_characters_not_in_bytes() -> None:
+    texts = ["é" * 65_536, "é" * 65_537, LONG]
+    given = good_rows(3).with_columns(pl.Series("text", texts))
+    (finding,) = check(nw.from_native(given.lazy()), BOUNDED, "it").findings
+    assert (finding.rule, finding.count) == ("text at most 65,536 characters", 2)
 
 
 def test_samples_are_few_distinct_short_and_of_the_rules_columns() -> None:

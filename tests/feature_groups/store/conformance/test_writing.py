@@ -103,6 +103,32 @@ def test_the_same_batch_key_with_other_content_is_refused(light_story: Any) -> N
     assert rows_of(light_story.group.read()) == light_story.rows
 
 
+def test_rows_that_the_newest_change_wrote_are_known_without_reading_the_table(copied: Any, light_story: Any) -> None:
+    group, folder = copied
+    last = light_story.steps[-1]
+    for file in folder.glob("*.parquet"):
+        file.write_bytes(bytes(file.stat().st_size))
+
+    receipt = group.insert(last.given.reverse())
+
+    assert (receipt.committed, receipt.unchanged) == (False, last.given.height)
+    assert (receipt.version, receipt.fingerprint) == (last.receipt.version, last.receipt.fingerprint)
+    with pytest.raises(pl.exceptions.PolarsError):
+        group.insert(last.given.head(1))
+
+
+def test_an_overwrite_by_the_rows_just_inserted_still_removes_the_others(copied: Any, light_story: Any) -> None:
+    group, _ = copied
+    last = light_story.steps[-1]
+
+    receipt = group.insert(last.given, overwrite=True)
+
+    assert (receipt.unchanged, receipt.deleted) == (last.given.height, len(last.rows) - last.given.height)
+    assert receipt.deleted > 0
+    again = group.insert(last.given)
+    assert (again.committed, again.unchanged) == (False, last.given.height)
+
+
 @pytest.mark.parametrize("key", ["", "x" * 201, "a\x00b", "a\nb", "\ud800", 7, b"key"])
 def test_a_batch_key_is_short_printable_text(light_story: Any, key: Any) -> None:
     with pytest.raises(IdempotencyConflict, match="batch key is"):
