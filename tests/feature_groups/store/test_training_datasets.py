@@ -34,7 +34,6 @@ from feature_groups.store import (
 from feature_groups.store.errors import (
     DatasetDamaged,
     DatasetDiffers,
-    NoSuchVersion,
     SplitRefused,
     TableDamaged,
     UnknownTrainingDataset,
@@ -262,7 +261,6 @@ def test_statistics_are_of_each_part_and_drift_is_between_them(view: StoredFeatu
     index = sum((p - q) * math.log(p / q) for p, q in zip(*shares, strict=True))
     assert drift["country"].size == pytest.approx(index)
     assert [f.name for f in drift.features if f.large] == [f.name for f in drift.features if abs(f.size or 0) >= 0.25]
-    assert drift["last_amount"].large
     sizes = [abs(feature.size) for feature in drift.features if feature.size is not None]
     assert sizes == sorted(sizes, reverse=True)
     assert {feature.name for feature in drift.features} == set(minors().feature_names)
@@ -377,8 +375,6 @@ def test_a_dataset_is_made_again_to_the_last_bit_after_everything_changed(
     held = {table.name: [(pin.version, pin.owners) for pin in table.pins] for table in report}
     assert held == {g.id: [(1, ("training dataset minors_v1/1",))] for g in minors().groups}
     assert "training dataset minors_v1/1" in repr(report)
-    with pytest.raises(NoSuchVersion):
-        store.get_or_create_feature_group(visits).read(0).collect()
 
     shutil.rmtree(dataset.folder / "parts")
     shutil.rmtree(dataset.folder / "histories")
