@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import threading
 from pathlib import Path
 from types import TracebackType
@@ -41,6 +42,11 @@ class Watch:
                 self.peaks[kind] = max(self.peaks[kind], size)
             if self._over.wait(_EVERY):
                 return
+
+
+def peak_memory() -> float:
+    """The most memory that this process alone has ever had, in GB, as the kernel knows it."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
 
 
 def _resident() -> dict[str, int]:

@@ -1,0 +1,62 @@
+"""A training dataset of a million rows, made, described and pinned, against its join alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from benchmarks.feature_lake import feature_store, spine_rows, table, view
+from benchmarks.measure import Row, Work, alternate, versus
+from benchmarks.point_in_time import LARGE, LARGE_GROUPS, LARGE_SPINE, checksum
+from benchmarks.report import main
+from feature_groups.store import HashSplit, StoredFeatureView
+
+LIMIT = 1.5
+REPEATS = 3
+
+
+def rows() -> list[Row]:
+    """From one group and from three; whole, and split by a hash of the entity."""
+    with feature_store() as store:
+        declared = [table(store, name, LARGE) for name in LARGE_GROUPS]
+        one, three = (store.get_or_create_feature_view(view(*groups)) for groups in (declared[:1], declared))
+        whole = _measured(one, "one group of 10 M", None, LIMIT)
+        split = _measured(
+            one, "one group of 10 M, split 80:20 by hash", HashSplit(train=0.8, validation=0, test=0.2), None
+        )
+        return [whole, split, _measured(three, "three groups of 10 M", None, LIMIT)]
+
+
+def _measured(fv: StoredFeatureView, what: str, split: Any, limit: float | None) -> Row:
+    entities = LARGE // 100
+
+    def made(seed: int) -> Work:
+        spine = spine_rows(LARGE_SPINE, entities, seed=seed)  # another spine: else the dataset is there already
+        return lambda: fv.create_training_dataset(spine, split=split, engine="polars")
+
+    def joined(seed: int) -> Work:
+        spine = spine_rows(LARGE_SPINE, entities, seed=seed)
+        return lambda: fv.get_batch_data(spine, engine="polars").collect()
+
+    first = sum(what.encode())
+    dataset, expected = made(first)(), joined(first)()
+    if split is None:
+        same = checksum(dataset.frame().drop("__row")) == checksum(expected)
+    else:
+        same = sum(dataset.frame(name).height for name in dataset.parts) == expected.height
+    spent = alternate(
+        {"made": lambda n: made(first + 1 + n), "joined": lambda n: joined(first + 1 + n)}, repeats=REPEATS
+    )
+    note = f"median of {REPEATS}, after one; stored as Parquet with statistics, content hashes, and its versions pinned"
+    return versus(
+        f"a training dataset of 1 M rows from {what}",
+        spent["made"],
+        "its join alone, in memory",
+        spent["joined"],
+        limit=limit,
+        same=same,
+        note=note,
+    )
+
+
+if __name__ == "__main__":
+    main(rows)
