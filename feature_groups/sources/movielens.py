@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pandera.polars as pa
 
-from feature_groups.sources.movielens_files import read_movies, read_ratings, read_users
+from feature_groups.sources.movielens_blocks import scan_ratings
+from feature_groups.sources.movielens_files import read_movies, read_users
 from feature_groups.store import Source
 
 FIRST_SECOND = 788_918_400
@@ -52,7 +53,7 @@ ratings = Source(
     name="movielens_ratings",
     path="ratings.dat",
     contract=RawRating,
-    read=read_ratings,
+    read=scan_ratings,
     description="Every rating ever given; a new delivery repeats the old rows and appends.",
 )
 users = Source(

@@ -63,17 +63,24 @@ def read_ratings(path: Path) -> pl.DataFrame:
         SourceDamaged: Some line is not a rating; see the module's rules.
     """
     raw = _read_bytes(path)
-    # Only digits, colons and newlines may follow, which leaves Polars' number parser no room to be lenient
-    # about signs, spaces or decimals.
-    if raw.translate(None, b"0123456789:\n"):
+    ratings = parse_ratings(raw)
+    if ratings is None:
         raise _bad_lines(path, raw, _RATING)
+    return ratings.with_columns(source_row_id=pl.int_range(pl.len(), dtype=pl.Int64))
+
+
+def parse_ratings(raw: bytes) -> pl.DataFrame | None:
+    """The ratings in whole lines, without ``source_row_id``; None when some line is none."""
+    # Only digits, colons and newlines leave Polars' number parser no room to be lenient about signs or decimals.
+    if raw.translate(None, b"0123456789:\n"):
+        return None
     # Polars takes one byte as separator, so "a::b" is read as a, nothing, b. No digit is a Boolean: a gap that
     # holds something is refused by its type.
     schema = {name: pl.Boolean() if name in _GAPS else pl.Int64() for name in _SPACED}
     try:
         frame = pl.read_csv(io.BytesIO(raw), has_header=False, separator=":", quote_char=None, schema=schema)
     except pl.exceptions.PolarsError:
-        raise _bad_lines(path, raw, _RATING) from None
+        return None
     ratings, gaps = frame.select(_RATING_COLUMNS), frame.select(_GAPS)
     if (
         frame.height != raw.count(b"\n")
@@ -81,8 +88,8 @@ def read_ratings(path: Path) -> pl.DataFrame:
         or any(nulls != frame.height for nulls in gaps.null_count().row(0))
         or max(ratings.max().row(0)) >= _TOO_BIG
     ):
-        raise _bad_lines(path, raw, _RATING)
-    return ratings.with_columns(source_row_id=pl.int_range(pl.len(), dtype=pl.Int64))
+        return None
+    return ratings
 
 
 def read_users(path: Path) -> pl.DataFrame:

@@ -142,7 +142,7 @@ def checked(rows: Rows, table: Table, foreign: Mapping[str, Frame]) -> Batch:
         _apply_policy(report, table)
         if group.policy == "quarantine":
             good, rejected = passing(frame, spec, extra), failing(frame, spec, extra)
-    good = _fixed(engine, good.select(*spec.names)) if foreign or not report.ok else rows.frame
+    good = rows.frame if report.ok else _fixed(engine, good.select(*spec.names))
     bad_count = report.bad_rows if rejected is not None else 0
     kept, repeated, duplicates = _without_repeats(engine, good, table)
     if repeated is not None:

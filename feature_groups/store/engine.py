@@ -49,6 +49,9 @@ class Engine(Protocol):
     def latest(self, frame: Frame, key: Sequence[str], order: str | None) -> Frame:
         """The last row of every key by a column, else by position; Spark knows no position."""
 
+    def numbered(self, frame: Frame, name: str) -> Frame:
+        """The rows with a number of their own in a column; on Spark another one at each computation."""
+
     def fingerprint(self, frame: Frame, schema: Mapping[str, pl.DataType]) -> int:
         """The content fingerprint of a frame, see `row_hash`."""
 

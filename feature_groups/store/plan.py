@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 import narwhals as nw
+import polars as pl
 
 from feature_groups.store.classify import BEFORE, CHANGE_TYPE, DELETE, INSERT, UPDATE, classified, missing, old_values
 from feature_groups.store.engine import Engine, Frame
@@ -140,6 +141,15 @@ def computed_once(engine: Engine, frame: Frame, spool: Callable[[], Path], *, la
     folder = str(spool())
     engine.write_files(frame, folder)
     return engine.files(folder)
+
+
+def handed_over(engine: Engine, rows: Frame, spool: Callable[[], Path]) -> pl.DataFrame | str:
+    """Rows as a committer takes them: a frame in memory from Polars, a folder of files from Spark."""
+    if engine.name == "polars":
+        return engine.collect(rows)
+    folder = str(spool())
+    engine.write_files(rows, folder)
+    return folder
 
 
 def _counts(engine: Engine, told: Frame) -> Mapping[str, int]:

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from pathlib import Path
 
 import narwhals as nw
-import polars as pl
 
 from feature_groups.store.batch import Batch
 from feature_groups.store.classify import CHANGE_TYPE, DELETE
 from feature_groups.store.commit_note import Request, author
 from feature_groups.store.engine import Committer, Engine, TableLog
+from feature_groups.store.plan import handed_over
 from feature_groups.store.table import BATCH_KEY, REASON, REJECTED_AT, REJECTED_ID, Layout, Table
 
 
-def set_aside(log: TableLog, committer: Committer, table: Table, batch: Batch, request: Request, now: datetime) -> None:
+def set_aside(
+    log: TableLog,
+    committer: Committer,
+    table: Table,
+    batch: Batch,
+    request: Request,
+    now: datetime,
+    spool: Callable[[], Path],
+) -> None:
     """Append the bad rows to the rejected table, under the batch's key and so once."""
     assert batch.rejected is not None
     path = table.rejected_path
@@ -24,17 +33,14 @@ def set_aside(log: TableLog, committer: Committer, table: Table, batch: Batch, r
         committer.create(path, what, table.rejected_columns(), Layout(indexed=(BATCH_KEY,)))
     elif log.at(path).has_batch(request.batch_key):
         return
-    rows = batch.rows.engine.collect(batch.rejected)
-    made = (
-        rows.select(*table.spec.names, REASON)
-        .with_row_index("__n")
-        .with_columns(
-            pl.format("{}-{}", pl.lit(request.batch_key), pl.col("__n")).alias(REJECTED_ID),
-            pl.lit(request.batch_key).alias(BATCH_KEY),
-            pl.lit(now).cast(pl.Datetime("us", "UTC")).alias(REJECTED_AT),
-        )
-        .drop("__n")
+    engine = batch.rows.engine
+    numbered = engine.numbered(batch.rejected.select(*table.spec.names, REASON), "__n")
+    marked = numbered.with_columns(
+        nw.concat_str(nw.lit(f"{request.batch_key}-"), nw.col("__n").cast(nw.String)).alias(REJECTED_ID),
+        nw.lit(request.batch_key).alias(BATCH_KEY),
+        nw.lit(now).cast(nw.Datetime("us", "UTC")).alias(REJECTED_AT),
     )
+    made = handed_over(engine, marked.drop("__n"), spool)
     note = {"operation": "quarantine", "batch_key": request.batch_key, "who": author()}
     committer.append(path, made, request.batch_key, note)
 

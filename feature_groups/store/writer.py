@@ -24,7 +24,7 @@ from feature_groups.store.classify import visible
 from feature_groups.store.clock import Clock
 from feature_groups.store.commit_note import Request, asides, author, commit_note, receipt_of
 from feature_groups.store.damage import refuse_damaged, refuse_other_columns
-from feature_groups.store.engine import Committer, Engine, Frame, Snapshot, TableLog
+from feature_groups.store.engine import Committer, Frame, Snapshot, TableLog
 from feature_groups.store.errors import IdempotencyConflict
 from feature_groups.store.faults import faultpoint
 from feature_groups.store.history import Commit, TableState
@@ -32,7 +32,15 @@ from feature_groups.store.lock import table_lock
 from feature_groups.store.metadata import Metadata
 from feature_groups.store.names import INGESTED_AT
 from feature_groups.store.pins import Pins
-from feature_groups.store.plan import Plan, computed_once, plan_delete, plan_repeat, plan_upsert, rows_to_commit
+from feature_groups.store.plan import (
+    Plan,
+    computed_once,
+    handed_over,
+    plan_delete,
+    plan_repeat,
+    plan_upsert,
+    rows_to_commit,
+)
 from feature_groups.store.quarantine import release, set_aside
 from feature_groups.store.receipts import Receipt
 from feature_groups.store.row_hash import MODULUS
@@ -90,7 +98,7 @@ class Writer:
                 return earlier
             state = self._ready(table, there, batch.rows.engine.name)
             if batch.rejected is not None:
-                set_aside(self._log, self._committer(), table, batch, request, self._clock())
+                set_aside(self._log, self._committer(), table, batch, request, self._clock(), self._shop.spool)
                 faultpoint("write.quarantined")
             if request.operation == "insert" and batch.content_hash == state.upserted:
                 plan = plan_repeat(batch.rows.frame, batch.rows.count)
@@ -273,8 +281,7 @@ class Writer:
         moved = rows_to_commit(plan, table, instant)
         faultpoint("write.spooled")
         committer = self._committer()
-        engine = batch.rows.engine
-        source = engine.collect(moved) if engine.name == "polars" else self._to_files(engine, moved)
+        source = handed_over(batch.rows.engine, moved, self._shop.spool)
         faultpoint("write.before_commit")
         try:
             if table.keeps or not (plan.updated or plan.deleted):
@@ -287,11 +294,6 @@ class Writer:
                 raise write_failed(table, now.version, error) from error
         faultpoint("write.after_commit")
         return self._commit_of(table, request.batch_key)
-
-    def _to_files(self, engine: Engine, rows: Frame) -> str:
-        folder = str(self._shop.spool())
-        engine.write_files(rows, folder)
-        return folder
 
     def _next_instant(self, state: TableState) -> datetime:
         now = self._clock()

@@ -72,6 +72,10 @@ class PolarsEngine:
             native = native.sort(order, nulls_last=False, maintain_order=True)
         return nw.from_native(native.unique(list(key), keep="last", maintain_order=True))
 
+    def numbered(self, frame: Frame, name: str) -> Frame:
+        """The rows with their position, from 0, in a column."""
+        return nw.from_native(cast("pl.LazyFrame", frame.to_native()).with_row_index(name))
+
     def fingerprint(self, frame: Frame, schema: Mapping[str, pl.DataType]) -> int:
         """The content fingerprint of a frame."""
         return fingerprint(collected(frame, list(schema)), schema)

@@ -108,6 +108,12 @@ class SparkEngine:
         ranked = native.withColumn("__rank", F.row_number().over(newest))
         return nw.from_native(ranked.where(F.col("__rank") == 1).drop("__rank"))
 
+    def numbered(self, frame: Frame, name: str) -> Frame:
+        """The rows with a number of their own, with gaps, in a column; another one at each computation."""
+        from pyspark.sql import functions as F  # noqa: N812
+
+        return nw.from_native(cast("DataFrame", frame.to_native()).withColumn(name, F.monotonically_increasing_id()))
+
     def fingerprint(self, frame: Frame, schema: Mapping[str, pl.DataType]) -> int:
         """The content fingerprint: the Polars kernel on every partition, summed."""
         wanted = dict(schema)

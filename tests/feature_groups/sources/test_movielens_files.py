@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
+from feature_groups.sources.movielens_blocks import scan_ratings
 from feature_groups.sources.movielens_files import (
     file_hash,
     read_movies,
@@ -91,14 +92,29 @@ def test_a_spoiled_file_is_read_only_if_every_line_still_is_a_rating(
     if text.endswith(b"\n") and all(found):
         expected = [tuple(map(int, match.groups())) for match in found if match]
         assert read_ratings(path).drop("source_row_id").rows() == expected
+        assert_frame_equal(scan_ratings(path, block=30).lazy().collect(), read_ratings(path))
     else:
-        with pytest.raises(SourceDamaged):
+        with pytest.raises(SourceDamaged) as damage:
             read_ratings(path)
+        with pytest.raises(SourceDamaged) as damage_of_blocks:
+            scan_ratings(path, block=30).lazy().collect()
+        assert str(damage_of_blocks.value) == str(damage.value)
 
 
 def test_the_row_id_is_the_place_in_the_file(tmp_path: Path) -> None:
     (tmp_path / "ratings.dat").write_bytes(RATINGS)
     assert read_ratings(tmp_path / "ratings.dat")["source_row_id"].to_list() == [0, 1, 2]
+
+
+def test_a_large_file_is_read_block_by_block(tmp_path: Path) -> None:
+    path = tmp_path / "ratings.dat"
+    path.write_bytes(RATINGS.replace(b"\n", b"\r\n") * 50 + b"\r\n\r\n")
+    whole, scanned = read_ratings(path), scan_ratings(path, block=100)
+    assert isinstance(scanned, pl.LazyFrame)
+    assert_frame_equal(scanned.collect(), whole)
+    assert_frame_equal(scanned.head(40).collect(), whole.head(40))
+    some = scanned.filter(pl.col("movie_id") == 11).select("source_row_id").collect()
+    assert_frame_equal(some, whole.filter(pl.col("movie_id") == 11).select("source_row_id"))
 
 
 def test_windows_endings_and_blank_last_lines_are_accepted(tmp_path: Path) -> None:
