@@ -9,6 +9,7 @@ from pathlib import Path
 
 import narwhals as nw
 
+from feature_groups.store.condition_values import FIRST_YEAR
 from feature_groups.store.engine import Engine, Frame
 from feature_groups.store.feature_group import FeatureGroup
 from feature_groups.store.names import SINCE
@@ -32,7 +33,8 @@ class Scope:
         inside = self.marked(rows, group, engine)
         if group.event_time is None:
             return inside
-        if self.earliest is not None:  # the join's condition, in a form that skips files and parts of them
+        # What follows from the join's condition, in a form by which files and parts of them are skipped.
+        if self.earliest is not None and self.earliest.year >= FIRST_YEAR:
             inside = inside.filter(nw.col(group.event_time) >= self.earliest)
         return inside.filter(nw.col(group.event_time) >= nw.col(SINCE)).drop(SINCE)
 

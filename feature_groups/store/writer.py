@@ -16,13 +16,11 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import narwhals as nw
-
-from feature_groups.store.batch import Batch, Workshop
+from feature_groups.store.batch import Batch, Rows, Workshop
 from feature_groups.store.batch_key import new_batch_key
-from feature_groups.store.classify import visible
 from feature_groups.store.clock import Clock
 from feature_groups.store.commit_note import Request, asides, author, commit_note, receipt_of
+from feature_groups.store.comparison import beside, current, near, within
 from feature_groups.store.damage import refuse_damaged, refuse_other_columns
 from feature_groups.store.engine import Committer, Frame, Snapshot, TableLog
 from feature_groups.store.errors import IdempotencyConflict
@@ -30,11 +28,9 @@ from feature_groups.store.faults import faultpoint
 from feature_groups.store.history import Commit, TableState
 from feature_groups.store.lock import table_lock
 from feature_groups.store.metadata import Metadata
-from feature_groups.store.names import INGESTED_AT
 from feature_groups.store.pins import Pins
 from feature_groups.store.plan import (
     Plan,
-    computed_once,
     handed_over,
     plan_delete,
     plan_repeat,
@@ -100,13 +96,14 @@ class Writer:
             if batch.rejected is not None:
                 set_aside(self._log, self._committer(), table, batch, request, self._clock(), self._shop.spool)
                 faultpoint("write.quarantined")
+            batch = beside(batch, state.rows, self._shop)
             if request.operation == "insert" and batch.content_hash == state.upserted:
                 plan = plan_repeat(batch.rows.frame, batch.rows.count)
             else:
                 plan = plan_upsert(
                     batch.rows.engine,
                     batch.rows.frame,
-                    self._current(table, state, batch, request, scope) if state.rows else None,
+                    self._current(table, state.version, batch.rows, request, scope) if state.rows else None,
                     table,
                     batch_fingerprint=batch.fingerprint,
                     count=batch.rows.count,
@@ -126,9 +123,9 @@ class Writer:
             if earlier is not None:
                 return earlier
             state = self._ready(table, there, keys.rows.engine.name)
-            engine = keys.rows.engine
-            current = visible(engine.table(table.path, state.version), table.key, [*table.spec.names, INGESTED_AT])
-            plan = plan_delete(engine, keys.rows.frame, on, current, table, spool=self._shop.spool)
+            keys = beside(keys, state.rows, self._shop)
+            seen = current(table, state.version, keys.rows)
+            plan = plan_delete(keys.rows.engine, keys.rows.frame, on, seen, table, spool=self._shop.spool)
             faultpoint("write.classified")
             return self._finish(table, keys, request, plan, state, started)
 
@@ -187,19 +184,11 @@ class Writer:
         refuse_other_columns(table, there.columns)
         return self.states.of(table, there)
 
-    def _current(self, table: Table, state: TableState, batch: Batch, request: Request, scope: Scope | None) -> Frame:
-        """The visible rows, for an insert without those whose event time lies outside the batch's."""
-        stored, names = batch.rows.engine.table(table.path, state.version), [*table.spec.names, INGESTED_AT]
-        seen = visible(stored, table.key, names)
-        column = table.group.event_time
+    def _current(self, table: Table, version: int, rows: Rows, request: Request, scope: Scope | None) -> Frame:
+        seen = current(table, version, rows)
         if scope is not None:
-            engine = batch.rows.engine
-            return computed_once(engine, scope.keep(seen, table.group, engine).select(*names), self._shop.spool)
-        if request.operation == "overwrite" or column is None or batch.rows.engine.name != "polars":
-            return seen
-        times = nw.col(column)
-        low, high = batch.rows.frame.select(times.min().alias("a"), times.max().alias("b")).collect("polars").row(0)
-        return seen.filter(times >= low, times <= high) if low is not None else seen
+            return within(scope, seen, table, rows, self._shop)
+        return seen if request.operation == "overwrite" else near(seen, table, rows)
 
     def _earlier(self, table: Table, there: Snapshot | None, batch: Batch, request: Request) -> Receipt | None:
         """The receipt of the same batch, when it was written before."""
