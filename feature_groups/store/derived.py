@@ -7,6 +7,7 @@ from its earliest changed event on. Within that scope the rows made anew replace
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,8 @@ from feature_groups.store.window_slices import ChangeLogSpec
 
 if TYPE_CHECKING:
     from feature_groups.store.feature_store import FeatureStore
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -131,8 +134,9 @@ def _obstacle(store: FeatureStore, group: FeatureGroup, previous: Mapping[str, A
 def _parents(store: FeatureStore, group: FeatureGroup) -> tuple[list[Frame], Engine]:
     """The parents' newest rows, all on the engine that the largest of them asks for."""
     tables = [store.get_or_create_feature_group(p).table for p in group.parents]
-    chosen = [store.reader.choose(t, store.reader.resolve(t, None), None)[0] for t in tables]
-    engine = next((e for e in chosen if e.name == "spark"), chosen[0])
+    chosen = [store.reader.choose(t, store.reader.resolve(t, None), None) for t in tables]
+    engine, why = next((c for c in chosen if c[0].name == "spark"), chosen[0])
+    log.info("%s: reading its parents with %s", group, why)
     return [store.reader.read(t, None, engine.name, ingested=False)[0] for t in tables], engine  # type: ignore[arg-type]
 
 

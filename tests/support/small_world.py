@@ -135,6 +135,7 @@ def refresh(store: FeatureStore, groups: list[FeatureGroup], data: Path) -> dict
                 reason=decision.why,
                 previous_rows=decision.previous.get("source_rows"),
                 anew=decision.anew,
+                starting_point=decision.starting_point,
             )
             steps.record(group, decision, made.receipt, source_rows=made.source_rows)
     return executed

@@ -1,0 +1,125 @@
+"""The worked example refreshed on Polars and, where that is too small for it, on Spark: the same tables."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from pyspark.sql.classic.dataframe import DataFrame
+
+import small_world
+from feature_groups.sources.generator import generate
+from feature_groups.sources.movielens_files import read_ratings, write_ratings
+from feature_groups.store import FeatureStore, Settings, connect
+from feature_groups.store.derived import made
+from feature_groups.store.discovery import discover
+
+GROUPS = discover("feature_groups")
+DERIVED = [g for g in GROUPS if g.parents]
+EVENTS = 1_000
+MONTH = 30 * 86_400
+BUDGET = 20
+"""Rows that Polars may take; each group of the example has more."""
+FEW = 100
+"""Rows that may come to the driver at a time: figures about frames, never frames."""
+
+
+@pytest.fixture(scope="module")
+def deliveries(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """The ratings until a month before the newest one, and later these with that month's behind them."""
+    early, late = tmp_path_factory.mktemp("early"), tmp_path_factory.mktemp("late")
+    for folder in (early, late):
+        generate(folder, events=EVENTS, end=datetime(2000, 9, 1, tzinfo=UTC))
+    rows = read_ratings(late / "ratings.dat")
+    old = pl.col("timestamp") <= rows["timestamp"].max() - MONTH
+    write_ratings(rows.filter(old), early / "ratings.dat")
+    write_ratings(pl.concat([rows.filter(old), rows.filter(~old)]), late / "ratings.dat")
+    assert rows.filter(~old)["timestamp"].n_unique() > 10
+    return early, late
+
+
+@pytest.fixture(scope="module")
+def told(deliveries: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, str]]:
+    """What Polars makes of each delivery: content fingerprints by group."""
+    store = connect(tmp_path_factory.mktemp("polars") / "lake", settings=Settings(engine="polars"))
+    return [refreshed(store, data) for data in deliveries]
+
+
+def refreshed(store: FeatureStore, data: Path) -> dict[str, str]:
+    small_world.refresh(store, GROUPS, data)
+    stored = (store.get_or_create_feature_group(g) for g in GROUPS)
+    return {str(fg.name): f"{store.writer.states.at(fg.table).fingerprint:032x}" for fg in stored}
+
+
+def why(store: FeatureStore) -> dict[str, str]:
+    return {g.name: str(store.get_or_create_feature_group(g).history()[0].why) for g in DERIVED}
+
+
+@contextmanager
+def rows_to_the_driver(patch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+    """How many rows each call brought from Spark into this process."""
+    seen: list[int] = []
+
+    def counting(method: Any) -> Any:
+        def counted(*given: Any, **named: Any) -> Any:
+            found = method(*given, **named)
+            seen.append(found.num_rows if hasattr(found, "num_rows") else len(found))
+            return found
+
+        return counted
+
+    with patch.context() as patched:
+        for name in ("collect", "toArrow", "toPandas", "toLocalIterator", "take"):
+            patched.setattr(DataFrame, name, counting(getattr(DataFrame, name)))
+        yield seen
+
+
+def test_a_month_of_new_ratings_is_an_increment_that_equals_a_rebuild(
+    deliveries: tuple[Path, Path], told: list[dict[str, str]], tmp_path: Path
+) -> None:
+    store = connect(tmp_path / "lake", settings=Settings(engine="polars"))
+    assert refreshed(store, deliveries[0]) == told[0]
+    assert refreshed(store, deliveries[1]) == told[1]
+    for group in DERIVED:
+        assert ("increment since ratings_v1 v1" in why(store)[group.name]) == group.local
+        parents = [
+            store.reader.read(store.get_or_create_feature_group(p).table, None, "polars", ingested=False)[0]
+            for p in group.parents
+        ]
+        assert group.spec is not None
+        rebuilt = store.shop.polars.fingerprint(made(store.shop.polars, group, parents), group.spec.polars_schema)
+        assert told[1][group.name] == f"{rebuilt:032x}"
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        pytest.param({"engine": "auto", "polars_rows": BUDGET}, id="auto"),
+        pytest.param({"engine": "spark"}, id="spark", marks=pytest.mark.slow),
+    ],
+)
+def test_what_does_not_fit_polars_is_made_on_spark_alike(
+    settings: dict[str, Any],
+    deliveries: tuple[Path, Path],
+    told: list[dict[str, str]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    store = connect(tmp_path / "lake", settings=Settings(**settings))
+    with rows_to_the_driver(monkeypatch) as seen, caplog.at_level(logging.INFO):
+        found = [refreshed(store, data) for data in deliveries]
+    assert found == told
+    assert seen
+    assert max(seen) <= FEW
+    assert why(store)["user_activity"].endswith("(increment since ratings_v1 v1)")
+    said = (
+        f"spark (1,000 stored rows exceed the budget of {BUDGET})" if "polars_rows" in settings else "spark (as asked)"
+    )
+    assert f"user_activity.v1: reading its parents with {said}" in caplog.text
