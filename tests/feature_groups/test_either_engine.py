@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
-from pyspark.sql.classic.dataframe import DataFrame
 
 import small_world
+from driver import FEW, rows_to_the_driver
 from feature_groups.sources.generator import generate
 from feature_groups.sources.movielens_files import read_ratings, write_ratings
 from feature_groups.store import FeatureStore, Settings, connect
@@ -26,8 +24,6 @@ EVENTS = 1_000
 MONTH = 30 * 86_400
 BUDGET = 20
 """Rows that Polars may take; each group of the example has more."""
-FEW = 100
-"""Rows that may come to the driver at a time: figures about frames, never frames."""
 
 
 @pytest.fixture(scope="module")
@@ -61,25 +57,6 @@ def why(store: FeatureStore) -> dict[str, str]:
     return {g.name: str(store.get_or_create_feature_group(g).history()[0].why) for g in DERIVED}
 
 
-@contextmanager
-def rows_to_the_driver(patch: pytest.MonkeyPatch) -> Iterator[list[int]]:
-    """How many rows each call brought from Spark into this process."""
-    seen: list[int] = []
-
-    def counting(method: Any) -> Any:
-        def counted(*given: Any, **named: Any) -> Any:
-            found = method(*given, **named)
-            seen.append(found.num_rows if hasattr(found, "num_rows") else len(found))
-            return found
-
-        return counted
-
-    with patch.context() as patched:
-        for name in ("collect", "toArrow", "toPandas", "toLocalIterator", "take"):
-            patched.setattr(DataFrame, name, counting(getattr(DataFrame, name)))
-        yield seen
-
-
 def test_a_month_of_new_ratings_is_an_increment_that_equals_a_rebuild(
     deliveries: tuple[Path, Path], told: list[dict[str, str]], tmp_path: Path
 ) -> None:
@@ -97,11 +74,12 @@ def test_a_month_of_new_ratings_is_an_increment_that_equals_a_rebuild(
         assert told[1][group.name] == f"{rebuilt:032x}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "settings",
     [
         pytest.param({"engine": "auto", "polars_rows": BUDGET}, id="auto"),
-        pytest.param({"engine": "spark"}, id="spark", marks=pytest.mark.slow),
+        pytest.param({"engine": "spark"}, id="spark"),
     ],
 )
 def test_what_does_not_fit_polars_is_made_on_spark_alike(
@@ -109,11 +87,10 @@ def test_what_does_not_fit_polars_is_made_on_spark_alike(
     deliveries: tuple[Path, Path],
     told: list[dict[str, str]],
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     store = connect(tmp_path / "lake", settings=Settings(**settings))
-    with rows_to_the_driver(monkeypatch) as seen, caplog.at_level(logging.INFO):
+    with rows_to_the_driver() as seen, caplog.at_level(logging.INFO):
         found = [refreshed(store, data) for data in deliveries]
     assert found == told
     assert seen

@@ -6,7 +6,7 @@ import logging
 import re
 import shutil
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,28 +16,17 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from driver import FEW, rows_to_the_driver
 from feature_groups.store import (
     Aggregation,
     FeatureGroup,
     FeatureStore,
-    Receipt,
     UtcDatetime,
 )
-from feature_groups.store.derived import made
 from feature_groups.store.materialize import materialize
 from feature_groups.store.steps import Steps
 from histories import KINDS, Histories
-
-START = datetime(2020, 1, 1, tzinfo=UTC)
-DAY = timedelta(days=1)
-
-
-class Event(pa.DataFrameModel):
-    """One row per key and instant."""
-
-    key: int
-    at: UtcDatetime
-    value: int
+from summing import DAY, EVENTS, SUMS, Event, events, rebuilt, refreshed, rows_of, why
 
 
 class Windows(pa.DataFrameModel):
@@ -57,39 +46,6 @@ class Windows(pa.DataFrameModel):
     value_last_n_1d: list[int]
 
 
-class Sums(pa.DataFrameModel):
-    """One row per key and instant of change."""
-
-    key: int
-    at: UtcDatetime
-    count_1d: int
-    value_sum_all: int
-    share: float
-
-
-def shares(rows: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
-    return rows.with_columns((nw.col("count_1d") / nw.col("count_all")).alias("share"))
-
-
-EVENTS = FeatureGroup(
-    name="events",
-    version=1,
-    description="Events of keys.",
-    primary_key=["key"],
-    event_time="at",
-    contract=Event,
-)
-SUMS = FeatureGroup(
-    name="sums",
-    version=1,
-    description="Sums of events.",
-    primary_key=["key"],
-    event_time="at",
-    parents=[EVENTS],
-    aggregations=[Aggregation("count", windows=[DAY, None]), Aggregation("sum", "value")],
-    derive=shares,
-    contract=Sums,
-)
 WINDOWS = FeatureGroup(
     name="windows",
     version=1,
@@ -110,46 +66,6 @@ WINDOWS = FeatureGroup(
     resolution=timedelta(hours=6),
     contract=Windows,
 )
-
-
-def events(*rows: tuple[int, int, int]) -> pl.DataFrame:
-    """Events as (key, hour, value)."""
-    timed = [(key, START + timedelta(hours=hour), value) for key, hour, value in rows]
-    return pl.DataFrame(timed, schema=EVENTS.spec.polars_schema if EVENTS.spec else None, orient="row")
-
-
-def refreshed(store: FeatureStore, group: FeatureGroup = SUMS, *, record: bool = True) -> Receipt:
-    """Bring a group up to date as the refresh flow does."""
-    steps = Steps(store)
-    decision = steps.decide(group, None)
-    done = materialize(
-        store,
-        group,
-        data=None,
-        batch_key=decision.batch_key,
-        reason=decision.why,
-        anew=decision.anew,
-        starting_point=decision.starting_point,
-    )
-    if record:
-        steps.record(group, decision, done.receipt, source_rows=None)
-    return done.receipt
-
-
-def rows_of(store: FeatureStore, group: FeatureGroup = SUMS) -> pl.DataFrame:
-    found = store.get_or_create_feature_group(group).read(engine="polars").collect()
-    return found.sort("key", "at")
-
-
-def rebuilt(store: FeatureStore, group: FeatureGroup = SUMS) -> pl.DataFrame:
-    """A group made at once of the events there are."""
-    stored = store.get_or_create_feature_group(EVENTS).read(engine="polars")
-    engine = store.shop.polars
-    return engine.collect(made(engine, group, [nw.from_native(stored)])).sort("key", "at")
-
-
-def why(store: FeatureStore, group: FeatureGroup = SUMS) -> str:
-    return str(store.get_or_create_feature_group(group).history()[0].why)
 
 
 CHANGES: dict[str, Callable[[Any], Any]] = {
@@ -278,7 +194,9 @@ def follow(store: FeatureStore, histories: Histories, steps: int) -> set[str]:
 
 
 def test_dozens_of_random_histories_equal_a_rebuild_after_every_increment(store: FeatureStore) -> None:
-    assert follow(store, Histories(seed=1, count=30), steps=1) == set(KINDS)
+    with rows_to_the_driver() as seen:
+        assert follow(store, Histories(seed=1, count=30), steps=1) == set(KINDS)
+    assert rows_of(store, WINDOWS).height > 2 * FEW >= 2 * max(seen, default=0)
 
 
 @pytest.mark.slow
