@@ -33,13 +33,10 @@ class Settings(BaseSettings):
         default=8, ge=1, description="Buckets of keys, at least, in which Spark runs the Polars kernels."
     )
     spark_key_rows: int = Field(
-        default=500_000,
+        default=5_000_000,
         ge=1,
-        description="Events that a Python worker aggregates at once: keys with more go by SQL, and there are so many"
-        " buckets that one has no more on average.",
-    )
-    spark_look_up_rows: int = Field(
-        default=5_000_000, ge=1, description="Rows of a key that a Python worker looks up at once; more go by SQL."
+        description="Rows of a key that a Spark worker takes at once; larger keys go by SQL. There are so many buckets"
+        " that one has half as many rows on average.",
     )
     lock_timeout: float = Field(
         default=600.0, gt=0, description="Seconds to wait for another writer of the same table."

@@ -135,13 +135,13 @@ class SparkEngine:
         """The change log of events: the Polars kernel on buckets of whole keys, SQL for keys too large for a worker."""
         from feature_groups.store.engines.spark_change_log import change_log_on_spark
 
-        native = cast("DataFrame", events.to_native())
-        return nw.from_native(change_log_on_spark(native, spec, self._settings))
+        native, most = cast("DataFrame", events.to_native()), self._settings.spark_key_rows
+        return nw.from_native(change_log_on_spark(native, spec, most, self._buckets))
 
     def look_up(self, spine: Frame, looks: Sequence[tuple[LookUp, Frame]], time: str, rows: int) -> Frame:
         """The spine with what each look-up finds: the Polars kernel on buckets of whole keys, else SQL; no order."""
         native = [(look, cast("DataFrame", frame.to_native())) for look, frame in looks]
-        in_sql = with_large_keys(native, rows, self._settings.spark_look_up_rows)
+        in_sql = with_large_keys(native, rows, self._settings.spark_key_rows)
         asked = cast("DataFrame", spine.to_native())
         return nw.from_native(spark_look_up.look_up(asked, native, time, self._buckets(rows), in_sql))
 
@@ -151,7 +151,7 @@ class SparkEngine:
         return nw.from_native(spark_look_up.events_before(asked, found, look, time, last, self._buckets(rows)))
 
     def _buckets(self, rows: int) -> int:
-        return max(self._settings.spark_buckets, -(-rows // spark_look_up.ROWS_PER_BUCKET))
+        return max(self._settings.spark_buckets, -(-2 * rows // self._settings.spark_key_rows))
 
     def statistics(self, frame: Frame, spec: ContractSpec) -> tuple[int, tuple[ColumnStatistics, ...]]:
         """Rows and statistics of every column in one aggregation; distinct counts and quantiles are estimates."""

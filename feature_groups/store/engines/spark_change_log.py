@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-import math
+from collections.abc import Callable
 from typing import cast
 
 import polars as pl
@@ -15,7 +15,6 @@ from feature_groups.store.engines.spark_arrow import arrow_table, polars_frame
 from feature_groups.store.engines.spark_look_up import ddl, polars_schema
 from feature_groups.store.engines.spark_windows import change_log_in_sql
 from feature_groups.store.engines.worker_errors import received, sent
-from feature_groups.store.settings import Settings
 from feature_groups.store.window_slices import ChangeLogSpec
 
 log = logging.getLogger(__name__)
@@ -23,22 +22,26 @@ log = logging.getLogger(__name__)
 _BUCKET = "__bucket"
 
 
-def change_log_on_spark(events: DataFrame, spec: ChangeLogSpec, settings: Settings) -> DataFrame:
+def change_log_on_spark(
+    events: DataFrame, spec: ChangeLogSpec, most: int, buckets_for: Callable[[int], int]
+) -> DataFrame:
     """The change log of events; their keys are counted at once, the rest is computed when it is read.
 
     Args:
         events: Key, time, order and aggregated columns; keys and times not NULL.
         spec: What to aggregate.
-        settings: How many rows a worker holds, and how many buckets there are at least.
+        most: Rows of a key's change log that a worker takes at once; an event may have one for every window.
+        buckets_for: How many buckets so many rows need.
     """
-    rows, large = _counted(events, spec, settings.spark_key_rows)
-    buckets = max(settings.spark_buckets, math.ceil(rows / settings.spark_key_rows))
+    each = 1 + len(spec.finite)
+    count, large = _counted(events, spec, most // each)
+    buckets = buckets_for(count * each)
     if not large.height:
-        log.info("%s: windows of %s events on Spark, in %s buckets of keys", spec.where, f"{rows:,}", buckets)
+        log.info("%s: windows of %s events on Spark, in %s buckets of keys", spec.where, f"{count:,}", buckets)
         return change_log_in_buckets(events, spec, buckets)
     log.info(
         "%s: windows of %s events on Spark, in %s buckets of keys, and in SQL for %s keys of more than %s events",
-        *(spec.where, f"{rows:,}", buckets, large.height, f"{settings.spark_key_rows:,}"),
+        *(spec.where, f"{count:,}", buckets, large.height, f"{most // each:,}"),
     )
     keys = F.broadcast(events.sparkSession.createDataFrame(arrow_table(large)))
     few, many = (events.join(keys, list(spec.key), how) for how in ("left_anti", "left_semi"))

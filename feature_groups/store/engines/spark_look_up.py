@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     Looks = Sequence[tuple[LookUp, DataFrame]]
 
-ROWS_PER_BUCKET = 2_500_000
-"""Rows of both sides that one Python worker holds at once, a few hundred megabytes."""
 _BUCKET, _SIDE = "__bucket", "__side"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,18 +20,22 @@ from feature_groups.store.errors import ContractViolated
 from feature_groups.store.window_slices import ChangeLogSpec
 
 FEW, ALL = 10**9, 1
-"""As the largest number of events a worker holds: no key has more, every key of two events has more."""
+"""Events of a key that go to a worker: no key has more, every key of two events has more."""
+
+LEAN = (AGGREGATIONS[0], *(replace(a, windows=a.windows[-2:]) for a in AGGREGATIONS[1:]))
+"""Every function over a finite window and the unbounded one; another finite window has counts alone."""
 
 OnSpark = Callable[[pl.DataFrame, ChangeLogSpec, int], pl.DataFrame]
 
 
 @pytest.fixture
 def on_spark(lake: Path, tmp_path: Path) -> OnSpark:
-    """The change log as Spark makes it, with so many events at most in a worker."""
+    """The change log as Spark makes it, in a worker for keys of so many events at most."""
 
     def made(events: pl.DataFrame, wanted: ChangeLogSpec, most: int) -> pl.DataFrame:
         events.write_parquet(tmp_path / "events.parquet")
-        store = connect(lake, settings=Settings(engine="polars", spark_key_rows=most, spark_buckets=3))
+        rows = most * (1 + len(wanted.finite))
+        store = connect(lake, settings=Settings(engine="polars", spark_key_rows=rows, spark_buckets=3))
         engine = store.shop.spark()
         log = engine.collect(engine.change_log(engine.files(str(tmp_path)), wanted))
         return log.sort("k", wanted.time)
@@ -41,14 +46,14 @@ def on_spark(lake: Path, tmp_path: Path) -> OnSpark:
 def test_both_forms_say_what_the_definition_says(on_spark: OnSpark, caplog: pytest.LogCaptureFixture) -> None:
     rows = random_events(seed=1, keys=60)
     with caplog.at_level(logging.INFO):
-        log = on_spark(frame(rows), spec(), 12)
+        log = on_spark(frame(rows), spec(aggregations=LEAN), 12)
 
     sizes = np.bincount([e[0] for e in rows])
     assert f"in SQL for {sum(sizes > 12)} keys of more than 12 events" in caplog.text
-    assert f"in {-(-len(rows) // 12)} buckets of keys" in caplog.text
+    assert f"in {-(-2 * len(rows) // 12)} buckets of keys" in caplog.text
     assert 10 < sum(sizes > 12) < 50
-    assert_frame_equal(log, change_log(frame(rows), spec()), check_exact=True)
-    assert wrong(log, [e for e in rows if e[0] < 20], range(0, 80, 7), AGGREGATIONS) == []
+    assert_frame_equal(log, change_log(frame(rows), spec(aggregations=LEAN)), check_exact=True)
+    assert wrong(log, [e for e in rows if e[0] < 20], range(0, 80, 7), LEAN) == []
 
 
 def test_in_sql_too_a_resolution_merges_what_enters_and_leaves_at_one_instant(on_spark: OnSpark) -> None:
@@ -107,5 +112,5 @@ def test_a_hot_key_with_a_third_of_the_rows_is_equal(on_spark: OnSpark, caplog: 
     with caplog.at_level(logging.INFO):
         log = on_spark(events, spec(), 10_000)
 
-    assert "in 10 buckets of keys, and in SQL for 1 keys of more than 10,000 events" in caplog.text
+    assert "in 20 buckets of keys, and in SQL for 1 keys of more than 10,000 events" in caplog.text
     assert_frame_equal(log, change_log(events, spec()), check_exact=True)

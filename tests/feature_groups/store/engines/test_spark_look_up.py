@@ -121,7 +121,7 @@ def test_a_group_with_a_key_too_large_for_a_worker_is_looked_up_in_sql(
     expected = spine.hstack(looked_up(spine, rows, TIMED, "t")).hstack(looked_up(spine, some.head(90), few, "t"))
 
     def planned(key_rows: int) -> tuple[str, Any]:
-        engine, (asked, *found) = on_spark(lake, spine, rows, some.head(90), spark_look_up_rows=key_rows)
+        engine, (asked, *found) = on_spark(lake, spine, rows, some.head(90), spark_key_rows=key_rows)
         given = [(look, nw.from_native(frame)) for look, frame in zip(looks, found, strict=True)]
         made = engine.look_up(nw.from_native(asked), given, "t", rows.height).to_native()
         return made._jdf.queryExecution().logical().toString(), made
@@ -143,7 +143,7 @@ def test_what_was_known_when_stays_with_the_kernel_whatever_the_size(
     look = replace(TIMED, identity=("case", "k", "p", "e"), ingested="i")
     expected = spine.hstack(looked_up(spine, known, look, "t"))
 
-    engine, (asked, found) = on_spark(lake, spine, known, spark_look_up_rows=1)
+    engine, (asked, found) = on_spark(lake, spine, known, spark_key_rows=1)
     with caplog.at_level(logging.INFO):
         made = engine.look_up(nw.from_native(asked), [(look, nw.from_native(found))], "t", rows.height).to_native()
     assert "the Polars kernel all the same, for knowledge counts" in caplog.text
