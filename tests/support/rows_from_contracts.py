@@ -29,6 +29,8 @@ def rows_of(origin: FeatureGroup | Source, size: int = 12, *, least: int = 1) ->
     keys = {*group.primary_key, *group.foreign_key} if group else set()
     columns = {c.name: _values(c.type, checks[c.name], is_key=c.name in keys) for c in origin.spec.columns}
     row = st.fixed_dictionaries(columns)
+    if group and group.static:
+        least = min(least, KEYS)  # there are not more keys
     unique = None if group is None else lambda r: tuple(str(r[k]) for k in group.key)
     many = st.lists(row, min_size=least, max_size=size, unique_by=unique)
     schema = origin.spec.polars_schema
