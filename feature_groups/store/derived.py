@@ -12,12 +12,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from feature_groups.store.border import unreadable
 from feature_groups.store.engine import Engine, Frame
-from feature_groups.store.errors import NoChangeFeed
+from feature_groups.store.errors import AlluviaError, NoChangeFeed
 from feature_groups.store.feature_group import FeatureGroup
 from feature_groups.store.names import SINCE
 from feature_groups.store.scope import Scope, touched
-from feature_groups.store.transforms import called, transformed
+from feature_groups.store.transforms import called, is_private, transformed
 from feature_groups.store.window_slices import ChangeLogSpec
 
 if TYPE_CHECKING:
@@ -84,12 +85,22 @@ def made(engine: Engine, group: FeatureGroup, frames: Sequence[Frame], scope: Sc
     if group.aggregations:
         if scope is not None:
             rows = scope.marked(rows, group, engine)
-        rows = engine.change_log(rows, change_log_spec(group, rows.collect_schema().names()))
+        rows = _change_log(engine, group, rows)
     elif scope is not None:
         rows = scope.keep(rows, group, engine)
     if group.derive is not None:
         rows = called(group, "derive", group.derive, rows)
     return rows.select(*group.spec.names) if group.aggregations or group.derive else rows
+
+
+def _change_log(engine: Engine, group: FeatureGroup, rows: Frame) -> Frame:
+    try:
+        return engine.change_log(rows, change_log_spec(group, rows.collect_schema().names()))
+    except AlluviaError:
+        raise
+    except Exception as error:  # the transform's plan runs here
+        private = is_private(group)
+        raise unreadable(error, group.where, private=private) from (None if private else error)
 
 
 def change_log_spec(group: FeatureGroup, columns: Sequence[str]) -> ChangeLogSpec:

@@ -56,7 +56,7 @@ class Engine(Protocol):
         """The content fingerprint of a frame, see `row_hash`."""
 
     def change_log(self, events: Frame, spec: ChangeLogSpec) -> Frame:
-        """The change log of events, see `change_log`; a key's events must fit one worker."""
+        """The change log of events, see `change_log`; on Spark a key may have any number of events."""
 
     def look_up(self, spine: Frame, looks: Sequence[tuple[LookUp, Frame]], time: str, rows: int) -> Frame:
         """The spine with what each look-up finds and its marker; later ones may go by what earlier ones found.

@@ -28,7 +28,7 @@ def change_log_on_spark(
     """The change log of events; their keys are counted at once, the rest is computed when it is read.
 
     Args:
-        events: Key, time, order and aggregated columns; keys and times not NULL.
+        events: Key, time, order and aggregated columns; keys and times not NULL; perhaps `SINCE`, see `change_log`.
         spec: What to aggregate.
         most: Rows of a key's change log that a worker takes at once; an event may have one for every window.
         buckets_for: How many buckets so many rows need.

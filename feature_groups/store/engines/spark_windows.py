@@ -23,6 +23,7 @@ from pyspark.sql import functions as F  # noqa: N812  # the name every Spark use
 from feature_groups.store import exact_sums
 from feature_groups.store.aggregations import Aggregation
 from feature_groups.store.engines.worker_errors import packed
+from feature_groups.store.names import SINCE
 from feature_groups.store.window_slices import MICROSECOND, ChangeLogSpec
 
 _TIME, _NUMBER, _BLOCK, _NEXT = "__time", "__number", "__block", "__next"
@@ -39,7 +40,8 @@ def change_log_in_sql(events: DataFrame, spec: ChangeLogSpec, schema: Mapping[st
     """The change log of events, equal to the kernel's bit for bit.
 
     Args:
-        events: Key, time, order and aggregated columns; keys and times not NULL.
+        events: Key, time, order and aggregated columns; keys and times not NULL. With a column `SINCE` (one value per
+            key) only instants from it on are made, of all events.
         spec: What to aggregate.
         schema: The events' columns as Polars types.
 
@@ -57,6 +59,7 @@ class _Plan:
 
     def __init__(self, spec: ChangeLogSpec, schema: Mapping[str, pl.DataType]) -> None:
         self._spec, self._schema = spec, schema
+        self._since = [SINCE] if SINCE in schema else []
 
     def prepared(self, events: DataFrame) -> DataFrame:
         """The columns that are needed, the time in microseconds, and what is summed as integers."""
@@ -65,7 +68,8 @@ class _Plan:
         kept = list(dict.fromkeys([*spec.key, spec.time, *spec.order, *used]))
         whole = [self._whole(c).alias(f"__whole_{c}") for c in self._columns("sum", "mean", "std")]
         compared = [self._comparable(c).alias(f"__value_{c}") for c in self._columns("min", "max")]
-        return events.select(*kept, F.unix_micros(spec.time).alias(_TIME), *whole, *compared)
+        since = [F.unix_micros(name).alias(name) for name in self._since]
+        return events.select(*kept, F.unix_micros(spec.time).alias(_TIME), *since, *whole, *compared)
 
     def distinct(self, events: DataFrame) -> DataFrame:
         """Whether an event's value enters a window that has none like it, and leaves none like it when it goes."""
@@ -135,13 +139,17 @@ class _Plan:
             F.when(F.col(_KIND) == kind, F.struct(*names)).alias(stream)
             for kind, (names, stream) in enumerate(zip(carried, self._streams, strict=True))
         ]
-        return events.select("*", F.inline(F.array(*points))).select(*spec.key, _INSTANT, _NUMBER, *streams)
+        exploded = events.select("*", F.inline(F.array(*points)))
+        return exploded.select(*spec.key, *self._since, _INSTANT, _NUMBER, *streams)
 
     def newest(self, points: DataFrame) -> DataFrame:
         """One row per key and instant, with what the newest event carries that entered, and that left each window."""
         order = Window.partitionBy(*self._spec.key).orderBy(_INSTANT, _NUMBER)
         found = [F.last(s, ignorenulls=True).over(order.rowsBetween(*_BEFORE)).alias(s) for s in self._streams]
-        known = points.select(*self._spec.key, _INSTANT, *found, F.lead(_INSTANT).over(order).alias(_NEXT))
+        following = F.lead(_INSTANT).over(order).alias(_NEXT)
+        known = points.select(*self._spec.key, *self._since, _INSTANT, *found, following)
+        for since in self._since:
+            known = known.where(F.col(_INSTANT) >= F.col(since))
         return known.where(F.col(_NEXT).isNull() | (F.col(_NEXT) > F.col(_INSTANT)))
 
     def outputs(self, points: DataFrame) -> DataFrame:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,7 @@ import pandera.polars as pa
 import polars as pl
 import pytest
 
-from feature_groups.store import FeatureGroup, FeatureStore, Source, UtcDatetime
+from feature_groups.store import Aggregation, FeatureGroup, FeatureStore, Source, UtcDatetime
 from feature_groups.store.errors import (
     AlluviaError,
     BatchUnreadable,
@@ -103,6 +105,21 @@ def test_code_that_fails_is_named_and_quotes_no_personal_value(
     assert named in str(caught.value)
     assert (CANARY in str(caught.value)) == (contract is Open)
     assert (caught.value.__cause__ is None) == (contract is Row)
+
+
+@pytest.mark.parametrize("contract", [Row, Open], ids=["personal", "open"])
+def test_a_transform_whose_plan_fails_below_aggregations_is_named_too(
+    contract: type[pa.DataFrameModel], data: Path, store: FeatureStore
+) -> None:
+    def failing_events(rows: Any) -> Any:
+        at = nw.lit(datetime(2000, 1, 1, tzinfo=UTC))
+        return rows.select(nw.col("name").cast(nw.Int64).alias("thing"), at.alias("at"))
+
+    events = {"event_time": "at", "static": False, "aggregations": [Aggregation("count")]}
+    group = dataclasses.replace(things(contract=contract), transform=failing_events, contract=Event, **events)
+    with pytest.raises(BatchUnreadable, match="failed while it was computed") as caught:
+        run(store, group, data)
+    assert (CANARY in str(caught.value)) == (contract is Open)
 
 
 def test_a_transform_must_stay_lazy(data: Path, light_store: FeatureStore) -> None:

@@ -17,6 +17,7 @@ from change_logs import AGGREGATIONS, START, TICK, Event, frame, random_events, 
 from feature_groups.store import Aggregation, Settings, connect
 from feature_groups.store.change_log import change_log
 from feature_groups.store.errors import ContractViolated
+from feature_groups.store.names import SINCE
 from feature_groups.store.window_slices import ChangeLogSpec
 
 FEW, ALL = 10**9, 1
@@ -61,10 +62,15 @@ def test_in_sql_too_a_resolution_merges_what_enters_and_leaves_at_one_instant(on
     windows = (2 * TICK, 9 * TICK, None)
     some = tuple(Aggregation(f, "x", windows) for f in ("sum", "min", "n_unique", "last"))
     coarse = spec(5 * TICK, some)
-    log = on_spark(frame(rows), coarse, ALL)
+    asked_from = (
+        pl.when(pl.col("k") < 20).then(START).otherwise(START + pl.duration(microseconds=pl.col("k"))).alias(SINCE)
+    )
+    log = on_spark(frame(rows).with_columns(asked_from), coarse, ALL)
 
-    assert_frame_equal(log, change_log(frame(rows), coarse), check_exact=True)
-    assert wrong(log, rows, range(0, 80, 5), some) == []
+    whole = change_log(frame(rows), coarse)
+    assert_frame_equal(log, whole.filter(pl.col("t") >= asked_from), check_exact=True)
+    assert 0 < log.height < whole.height
+    assert wrong(log, [e for e in rows if e[0] < 20], range(0, 80, 5), some) == []
 
 
 REFUSED: dict[str, tuple[list[Event], Aggregation]] = {
