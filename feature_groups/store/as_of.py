@@ -21,6 +21,8 @@ from feature_groups.store.look_up import LookUp, microseconds
 Ints = npt.NDArray[np.int64]
 Truths = npt.NDArray[np.bool_]
 
+_FEW = 64
+
 
 def looked_up(spine: pl.DataFrame, rows: pl.DataFrame, look: LookUp, time: str) -> pl.DataFrame:
     """The values of a group for every row of a spine.
@@ -60,17 +62,25 @@ def last_at_or_before(line: Line, *, stable: bool) -> tuple[Ints, Truths]:
     codes, order = line.codes, None
     if not len(codes):
         return np.zeros(len(line.asked), dtype=np.int64), np.zeros(len(line.asked), dtype=np.bool_)
-    if not bool((codes[1:] >= codes[:-1]).all()):
-        order = np.argsort(codes, kind="stable") if stable else pl.Series(codes).arg_sort().to_numpy()
+    falls = int(np.count_nonzero(codes[1:] < codes[:-1]))
+    if falls:
+        # A stable sort merges the runs that it finds: every batch of a table is one.
+        order = np.argsort(codes, kind="stable") if stable or falls < _FEW else _sorted_positions(codes)
         codes = codes[order]
     # Sorted questions walk through the codes once, instead of missing the cache at each.
-    turn = np.argsort(line.asked)
+    turn = _sorted_positions(line.asked)
     entry = np.empty(len(line.asked), dtype=np.int64)
     entry[turn] = np.searchsorted(codes, line.asked[turn], side="right") - 1
     there = entry >= 0
     entry = np.maximum(entry, 0)
     there &= codes[entry] > line.base
     return (entry if order is None else order[entry].astype(np.int64)), there
+
+
+def _sorted_positions(codes: Ints) -> npt.NDArray[np.uint32]:
+    """The positions in ascending order of codes; equal ones in any."""
+    positions: npt.NDArray[np.uint32] = pl.Series(codes).arg_sort().to_numpy()
+    return positions
 
 
 def _ordered(rows: pl.DataFrame, look: LookUp, visible: Ints) -> Record:

@@ -83,7 +83,8 @@ def keys_and_instants(keys: pl.DataFrame, instants: Ints, asked_keys: pl.DataFra
         if count * times.span >= _END:
             mine, theirs, known, count = _numbered(keys, asked_keys)
     base = np.where(known, theirs, 0) * times.span
-    codes = mine * times.span + times.of_rows(instants)
+    codes = mine * times.span
+    codes += times.of_rows(instants)
     questions = base + times.at_or_before(asked)
     outside = ~known
     if outside.any():
