@@ -143,10 +143,13 @@ def computed_once(engine: Engine, frame: Frame, spool: Callable[[], Path], *, la
     return engine.files(folder)
 
 
-def handed_over(engine: Engine, rows: Frame, spool: Callable[[], Path]) -> pl.DataFrame | str:
-    """Rows as a committer takes them: a frame in memory from Polars, a folder of files from Spark."""
+def handed_over(engine: Engine, rows: Frame, spool: Callable[[], Path], by: Sequence[str] = ()) -> pl.DataFrame | str:
+    """Rows as a committer takes them: a frame in memory from Polars, a folder of files from Spark.
+
+    In memory they are sorted by the columns ``by``: sorted rows are looked up without another sort.
+    """
     if engine.name == "polars":
-        return engine.collect(rows)
+        return engine.collect(rows.sort(*by) if by else rows)
     folder = str(spool())
     engine.write_files(rows, folder)
     return folder

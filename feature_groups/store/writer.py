@@ -270,7 +270,7 @@ class Writer:
         moved = rows_to_commit(plan, table, instant)
         faultpoint("write.spooled")
         committer = self._committer()
-        source = handed_over(batch.rows.engine, moved, self._shop.spool)
+        source = handed_over(batch.rows.engine, moved, self._shop.spool, by=table.key)
         faultpoint("write.before_commit")
         try:
             if table.keeps or not (plan.updated or plan.deleted):
