@@ -1,12 +1,13 @@
 """The parts of a training dataset: a spine split, joined, and written part by part, each with a content hash.
 
-Where Polars is asked for more than fits in memory at once, the wide rows go through files, and are hashed slice by
-slice; in memory are the groups, a slice of the spine, and one column at a time for the statistics.
+Spark joins where a group or the spine is large; what comes out of it and fits in memory is Polars' from then on. Where
+Polars is asked for more than fits, the wide rows go through files, and are hashed slice by slice: in memory are the
+groups, a slice of the spine, and one column at a time for the statistics.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 import narwhals as nw
 import polars as pl
 
+from feature_groups.store.batch import Workshop
 from feature_groups.store.column_types import type_name
 from feature_groups.store.contract import ContractSpec
 from feature_groups.store.dataset_files import Files, files_of
@@ -54,8 +56,7 @@ class Request:
         split: How it is split; None for one part.
         seed: Of the split.
         pins: The versions that are read.
-        large: Whether Polars has to do with what does not fit in memory at once.
-        spool: Makes an unused folder.
+        shop: The engines.
     """
 
     view: FeatureView
@@ -65,12 +66,16 @@ class Request:
     split: Split | None
     seed: int
     pins: Mapping[str, Pin]
-    large: bool
-    spool: Callable[[], Path]
+    shop: Workshop
+
+    @property
+    def large(self) -> bool:
+        """Whether its rows do not fit in memory at once."""
+        return self.spine.rows > self.shop.budget
 
     def once(self, frame: Frame) -> Frame:
         """An intermediate result, computed."""
-        return computed_once(self.engine, frame, self.spool, large=self.large)
+        return computed_once(self.engine, frame, self.shop.spool, large=self.large)
 
 
 @dataclass(frozen=True)
@@ -98,10 +103,10 @@ def made_parts(store: FeatureStore, request: Request, folder: Path | None) -> Ma
     Raises:
         SplitRefused: It cannot be split so, or rows of a group with the view's entity as key would reach several parts.
     """
-    view, split = request.view, request.split
+    view, split, joining = request.view, request.split, request
     frame = _split_before(request)
     data = view_data(store, view, request.spine, frame, request.engine, ROLES, request.pins)
-    whole = request.once(data.frame)
+    request, whole = _computed(request, data.frame)
     if split is not None and PART not in whole.collect_schema().names():
         whole = request.once(_split_after(whole, request))
     found = checked_look_ups(store, request, data, whole)
@@ -112,10 +117,20 @@ def made_parts(store: FeatureStore, request: Request, folder: Path | None) -> Ma
         rows = whole.filter(nw.col(PART) == name) if split else whole
         parts[name] = _part(request, rows.select(*columns), spec, f"parts/{name}", folder)
     left_out = request.spine.rows - sum(int(part["rows"]) for part in parts.values())
-    histories = {name: _history(store, request, name, f"histories/{name}", folder) for name in view.histories}
+    histories = {name: _history(store, joining, name, f"histories/{name}", folder) for name in view.histories}
     kept = [*(f"parts/{name}" for name in parts), *(f"histories/{name}" for name in histories)]
     files = {} if folder is None else {name: files_of(folder, name) for name in kept}
     return Made(parts, histories, files, left_out, found)
+
+
+def _computed(request: Request, frame: Frame) -> tuple[Request, Frame]:
+    """The joined rows, where they are gone on with: on Polars in the spine's order, if they fit."""
+    if request.engine.name == "polars" or request.large:
+        return request, request.once(frame)
+    polars, folder = request.shop.polars, str(request.shop.spool())
+    request.engine.write_files(frame, folder)
+    rows = polars.collect(polars.files(folder).sort(ROW))
+    return replace(request, engine=polars), nw.from_native(rows.lazy())
 
 
 def _split_before(request: Request) -> Frame:
@@ -143,7 +158,7 @@ def _with_parts(frame: Frame, told: pl.DataFrame, request: Request) -> Frame:
     named = request.split.assign(told, entity=entity, time=time, seed=request.seed)
     parts = told.select(ROW, named.alias(PART))
     if request.engine.name == "spark":
-        folder = request.spool()
+        folder = request.shop.spool()
         folder.mkdir(parents=True)
         parts.write_parquet(folder / "part-0.parquet")
         return frame.join(request.engine.files(str(folder)), on=ROW, how="left")
@@ -152,7 +167,7 @@ def _with_parts(frame: Frame, told: pl.DataFrame, request: Request) -> Frame:
         return part.hstack([parts[PART].slice(start, part.height)]).lazy()
 
     if request.large:
-        return in_slices(frame, request.spine.rows, _SLICE, request.spool(), beside)
+        return in_slices(frame, request.spine.rows, _SLICE, request.shop.spool(), beside)
     return nw.from_native(beside(request.engine.collect(frame), 0))
 
 
@@ -172,13 +187,14 @@ def _spec(view: FeatureView, spine: Spine, columns: Sequence[str]) -> ContractSp
 
 def _part(request: Request, rows: Frame, spec: ContractSpec, name: str, folder: Path | None) -> dict[str, Any]:
     view, engine = request.view, request.engine
-    if folder is None:
-        rows = request.once(rows)
+    if request.large:
+        target = str(folder / name if folder is not None else request.shop.spool())
+        engine.write_files(rows, target)
+        rows = engine.files(target)
     else:
-        in_memory = engine.name == "polars" and not request.large
-        rows = request.once(rows) if in_memory else rows
-        engine.write_files(rows, str(folder / name))
-        rows = rows if in_memory else engine.files(str(folder / name))
+        rows = request.once(rows)
+        if folder is not None:
+            engine.write_files(rows, str(folder / name))
     count, statistics = _statistics(request, rows, spec)
     entities = rows.select(*view.entity).unique().select(nw.len())
     return {
@@ -190,7 +206,7 @@ def _part(request: Request, rows: Frame, spec: ContractSpec, name: str, folder: 
 
 
 def _statistics(request: Request, rows: Frame, spec: ContractSpec) -> tuple[int, tuple[ColumnStatistics, ...]]:
-    if not request.large:
+    if request.engine.name == "spark" or not request.large:
         return request.engine.statistics(rows, spec)
     found = [request.engine.statistics(rows.select(c.name), replace(spec, columns=(c,))) for c in spec.columns]
     return found[0][0], tuple(column for _, columns in found for column in columns)
@@ -200,11 +216,16 @@ def _history(store: FeatureStore, request: Request, name: str, file: str, folder
     view, engine = request.view, request.engine
     history = view.histories[name]
     events = history_data(store, view, history, request.spine, request.frame, engine, request.pins)
-    events = request.once(events) if engine.name == "spark" else events
-    if folder is not None:
-        engine.write_files(events, str(folder / file))
+    if engine.name == "spark":
+        target = str(folder / file if folder is not None else request.shop.spool())
+        rows = engine.write_files(events, target)
+        engine = request.shop.polars if rows <= request.shop.budget else engine
+        events = engine.files(target)
+    else:
+        rows = int(engine.collect(events.select(nw.len())).item())
+        if folder is not None:
+            engine.write_files(events, str(folder / file))
     types = {c: history.query.spec.by_name[c].polars for c in history.query.columns}
-    rows = int(engine.collect(events.select(nw.len())).item())
     return {"rows": rows, "content": content_hash(engine, events, {ROW: pl.Int64(), EVENT: pl.Int64(), **types}, rows)}
 
 

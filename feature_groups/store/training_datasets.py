@@ -170,9 +170,8 @@ class TrainingDatasets:
         """What is to be made of a kept spine, and why on that engine."""
         shop = self._store.shop
         chosen, why = chosen_engine(self._store, pins, spine.rows, engine)
-        large = chosen.name == "polars" and spine.rows > shop.budget
-        frame = _on(chosen, spine, folder, large=large)
-        return Request(self._view, spine, frame, chosen, split, seed, pins, large, shop.spool), why
+        frame = _on(chosen, spine, folder, large=spine.rows > shop.budget)
+        return Request(self._view, spine, frame, chosen, split, seed, pins, shop), why
 
     def _found(
         self,

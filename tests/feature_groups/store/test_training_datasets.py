@@ -34,6 +34,7 @@ from feature_groups.store import (
 from feature_groups.store.errors import (
     DatasetDamaged,
     DatasetDiffers,
+    NoSuchVersion,
     SplitRefused,
     TableDamaged,
     UnknownTrainingDataset,
@@ -358,7 +359,8 @@ def changed(made: tuple[StoredFeatureView, TrainingDataset]) -> tuple[StoredFeat
     group = view._store.get_or_create_feature_group(visits)
     rows = group.read().collect()
     late = rows.with_columns(pl.col("at") - timedelta(minutes=7), pages=pl.lit(-7))
-    group.insert(pl.concat([late, rows.with_columns(pages=pl.lit(-1))]))
+    group.insert(late)
+    group.insert(pl.concat([late.with_columns(pages=pl.lit(-8)), rows.with_columns(pages=pl.lit(-1))]))
     view._store.get_or_create_feature_group(purchases).delete_rows(
         pl.DataFrame({"customer": [1, 2, 3], "product": ["p1", "p2", "p3"]})
     )
@@ -375,6 +377,8 @@ def test_a_dataset_is_made_again_to_the_last_bit_after_everything_changed(
     held = {table.name: [(pin.version, pin.owners) for pin in table.pins] for table in report}
     assert held == {g.id: [(1, ("training dataset minors_v1/1",))] for g in minors().groups}
     assert "training dataset minors_v1/1" in repr(report)
+    with pytest.raises(NoSuchVersion, match="retain 0:00:00"):
+        store.get_or_create_feature_group(visits).read(2).collect()
 
     shutil.rmtree(dataset.folder / "parts")
     shutil.rmtree(dataset.folder / "histories")
@@ -392,24 +396,29 @@ def test_a_dataset_is_made_again_to_the_last_bit_after_everything_changed(
     assert view.create_training_dataset(spine(), split=SPLIT, seed=3, as_of=before).number == 1
 
 
-def test_an_engine_makes_what_the_other_made(made: tuple[StoredFeatureView, TrainingDataset]) -> None:
+def test_spark_makes_again_what_polars_made(made: tuple[StoredFeatureView, TrainingDataset]) -> None:
     view, dataset = made
-    known = contents(dataset)
     files = {name: dataset.paths(name) for name in dataset.files}
-    shutil.rmtree(dataset.folder / "parts" / "train")
+    dataset.paths("histories/bought")[0].unlink()
     again = view.rebuild(1, engine="spark")
-    assert contents(again) == known
-    assert again.frame("train").height == dataset.manifest["parts"]["train"]["rows"]
-    assert again.paths("parts/train") != files["parts/train"]
+    assert contents(again) == contents(dataset)
+    assert again.paths("histories/bought") != files["histories/bought"]
     assert again.paths("parts/test") == files["parts/test"]
+    assert again.history("bought").height == dataset.manifest["histories"]["bought"]["rows"]
     assert_frame_equal(in_memory(again.to_spark("train")).sort("__row"), again.frame("train"), check_exact=True)
 
-    folds = {"split": FOLDS, "seed": 5}
-    of_spark = view.create_training_dataset(spine(), **folds, engine="spark")  # type: ignore[arg-type]
-    assert of_spark.manifest["engine"] == "spark (as asked)"
-    assert contents(view.rebuild(of_spark.number, engine="polars")) == contents(of_spark)
-    mean = of_spark.statistics("fold_0")["pages"].mean
-    assert mean == pytest.approx(of_spark.frame("fold_0")["pages"].mean())
+
+@pytest.mark.slow
+@pytest.mark.parametrize("split", [None, SPLIT, FOLDS], ids=["whole", "entity", "folds"])
+def test_polars_makes_again_what_spark_made_of_more_than_fits(own_shop: FeatureStore, split: Any) -> None:
+    large = opened(own_shop.lake, engine="auto", polars_rows=17, spark_buckets=2)
+    of_spark = large.get_or_create_feature_view(minors()).create_training_dataset(spine(), split=split, seed=5)
+    assert of_spark.manifest["engine"].startswith("spark (")
+    again = own_shop.get_or_create_feature_view(minors()).rebuild(1, engine="polars")
+    assert contents(again) == contents(of_spark)
+    part = of_spark.parts[0]
+    assert of_spark.statistics(part)["pages"].mean == pytest.approx(of_spark.frame(part)["pages"].mean())
+    assert not left(own_shop.lake)
 
 
 @pytest.mark.parametrize("split", [None, SPLIT, TIMED, FOLDS], ids=["whole", "entity", "time", "folds"])
