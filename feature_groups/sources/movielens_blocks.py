@@ -32,7 +32,7 @@ def scan_ratings(path: Path, *, block: int = 64_000_000) -> pl.DataFrame | pl.La
             ratings = parse_ratings(raw)
             if ratings is None:
                 read_ratings(path)  # says which lines are wrong
-                raise AssertionError(path)
+            assert ratings is not None
             row_ids = pl.int_range(first, first + ratings.height, dtype=pl.Int64)
             wanted = ratings.with_columns(source_row_id=row_ids)
             if n_rows is not None:

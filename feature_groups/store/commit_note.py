@@ -12,6 +12,7 @@ from typing import Any
 from feature_groups.store.batch import Batch
 from feature_groups.store.history import Commit, TableState
 from feature_groups.store.receipts import Receipt
+from feature_groups.store.row_hash import FORMAT
 from feature_groups.store.table import Table
 
 
@@ -50,7 +51,12 @@ def commit_note(
         "rows": dict(rows),
         "ingested_at": ingested.isoformat() if ingested else None,
         # The version tells whether another commit slipped in between; then the rest is not true.
-        "table": {"version": after.version, "rows": after.rows, "fingerprint": f"{after.fingerprint:032x}"},
+        "table": {
+            "version": after.version,
+            "rows": after.rows,
+            "fingerprint": f"{after.fingerprint:032x}",
+            "format": FORMAT,
+        },
     }
 
 

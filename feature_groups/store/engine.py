@@ -75,6 +75,9 @@ class Engine(Protocol):
 class Committer(Protocol):
     """Makes commits; only Spark does."""
 
+    def prepare(self) -> None:
+        """Get ready beside other work, because a commit will follow; what goes wrong shows when it does."""
+
     def create(
         self, path: str, description: str, columns: Sequence[tuple[str, str, bool, str]], layout: Layout
     ) -> None:

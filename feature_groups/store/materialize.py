@@ -79,6 +79,8 @@ def materialize(
     with spools_cleared():
         if group.source is not None:
             raw = read_source(store, group.source, data, previous_rows)
+            if raw.count > (previous_rows or 0):
+                store.writer.prepare()
             rows = in_memory(group, made(raw.engine, group, [raw.frame]))
             # What a source that may shrink lacks was not unmade by the code.
             anew = anew and group.source.max_shrink == 0

@@ -7,14 +7,16 @@ removed. It depends on values only, never on the engine, the run or a library's 
 1. A value becomes a 64-bit word: integers two's complement; booleans 0 and 1; floats the bits of the float64
    (-0.0 as 0.0); dates the days and timestamps the microseconds since 1970 in UTC; text, bytes and decimals (in
    plain notation with their declared digits) the XXH64 of their UTF-8 bytes with the lane as seed.
-2. A list is the XXH64 (seed: the lane) of its elements' 16-digit lower-case hexadecimal words, joined by commas,
-   NULL elements as ``-``.
+2. For lane n, a list's word is ``mix`` of the sum of ``mix`` of its length and, over its non-NULL elements, of
+   ``mix(word XOR mix(2 * place + n))``, places counted from 0.
 3. For lane n, a row's word is the sum over its non-NULL columns of ``mix(word XOR salt(column, n))``, and its
    hash is ``mix`` of that sum; salt is the XXH64 of the column's name with seed n + 2.
 4. ``mix`` is the finalizer of SplitMix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators,
    OOPSLA 2014), all arithmetic modulo 2^64.
 
 NULL adds nothing, so a column added later leaves the hashes of older rows as they are.
+
+Format 1, used until November 2026, hashed lists by way of text; a table's log says which format its fingerprint has.
 """
 
 from __future__ import annotations
@@ -27,6 +29,9 @@ import numpy.typing as npt
 import polars as pl
 
 Words = npt.NDArray[np.uint64]
+
+FORMAT = 2
+"""Raise it with any change to the arithmetic; fingerprints of another format are computed anew."""
 
 MODULUS = 1 << 128
 _LANES = (0, 1)
@@ -79,7 +84,7 @@ def _by_seed(dtype: pl.DataType) -> bool:
 def _words(column: pl.Series, lane: int) -> Words:
     dtype = column.dtype
     if isinstance(dtype, pl.List):
-        return _xxh64(_list_text(column, lane), lane)
+        return _list_words(column, lane)
     if isinstance(dtype, pl.Decimal):
         return _xxh64(column.cast(pl.String), lane)
     if isinstance(dtype, (pl.String, pl.Binary)):
@@ -94,18 +99,26 @@ def _words(column: pl.Series, lane: int) -> Words:
     return column.cast(pl.Int64).fill_null(0).to_numpy().view(np.uint64)
 
 
-def _list_text(column: pl.Series, lane: int) -> pl.Series:
-    import pyarrow as pa
+def _list_words(column: pl.Series, lane: int) -> Words:
+    lengths = column.list.len().fill_null(0).cast(pl.Int64).to_numpy()
+    places = mix(np.uint64(2) * np.arange(lengths.max(initial=0), dtype=np.uint64) + np.uint64(lane))
+    words = mix(lengths.view(np.uint64))
+    for part in _blocks(len(lengths)):
+        words[part] += _element_sums(column[part], lengths[part], places, lane)
+    return mix(words)
 
+
+def _element_sums(column: pl.Series, lengths: npt.NDArray[np.int64], places: Words, lane: int) -> Words:
+    """Per list the sum of its elements' mixed words, modulo 2^64."""
     elements = column.explode(empty_as_null=False, keep_nulls=False)
-    words = _words(elements, lane).astype(">u8")
-    octets = pa.FixedSizeBinaryArray.from_buffers(pa.binary(8), len(words), [None, pa.py_buffer(words)])
-    text = pl.Series("text", pl.from_arrow(octets)).bin.encode("hex")
-    text = text.zip_with(elements.is_not_null(), pl.repeat("-", len(text), eager=True))
-    ends = column.list.len().fill_null(0).cum_sum().cast(pl.Int64)
-    offsets = pa.array(np.concatenate([np.zeros(1, dtype=np.int64), ends.to_numpy()]))
-    lists = pa.LargeListArray.from_arrays(offsets, text.to_arrow().cast(pa.large_string()))
-    return pl.Series("lists", pl.from_arrow(lists)).list.join(",")
+    ends = np.cumsum(lengths)
+    place = np.arange(len(elements)) - np.repeat(ends - lengths, lengths)
+    mixed = mix(_words(elements, lane) ^ places[place])
+    if elements.null_count():
+        mixed *= elements.is_not_null().to_numpy()
+    so_far = np.concatenate([np.zeros(1, dtype=np.uint64), np.cumsum(mixed, dtype=np.uint64)])
+    sums: Words = so_far[ends] - so_far[ends - lengths]
+    return sums
 
 
 def _xxh64(column: pl.Series, seed: int) -> Words:

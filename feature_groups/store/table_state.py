@@ -11,6 +11,7 @@ from feature_groups.store.classify import visible
 from feature_groups.store.engine import Engine, Snapshot, TableLog
 from feature_groups.store.history import TableState
 from feature_groups.store.names import INGESTED_AT
+from feature_groups.store.row_hash import FORMAT
 from feature_groups.store.table import Table
 
 _NO_DATA_CHANGE = ("optimize", "vacuum start", "vacuum end", "set tblproperties", "create table", "create", "migrate")
@@ -32,6 +33,8 @@ class TableStates:
         at = commits[0].version
         for commit in commits:
             note = commit.note.get("table")
+            if note and note.get("format") != FORMAT:
+                break
             if note and note.get("version", commit.version) == commit.version:
                 ingested = commit.note.get("ingested_at")
                 instant = datetime.fromisoformat(ingested) if ingested else None

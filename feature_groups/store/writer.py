@@ -75,6 +75,10 @@ class Writer:
         self._shop, self.lock_timeout = shop, lock_timeout
         self.states = TableStates(log, shop)
 
+    def prepare(self) -> None:
+        """Get ready to commit beside other work; for when it is as good as certain that a commit follows."""
+        self._committer().prepare()
+
     def upsert(self, table: Table, batch: Batch, request: Request, scope: Scope | None = None) -> Receipt:
         """Insert, or with the operation ``overwrite`` replace, the batch in one commit.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
 import sys
 import threading
@@ -91,6 +92,17 @@ def spark_session(settings: Settings) -> SparkSession:
             return _running.session
         stop_session()
         return start_session(settings)
+
+
+def start_beside(settings: Settings) -> None:
+    """Start the session in a thread, unless one runs; the call that needs it waits, and tells what went wrong."""
+
+    def start() -> None:
+        with contextlib.suppress(Exception):
+            spark_session(settings)
+
+    if not session_started():
+        threading.Thread(target=start, name="spark-start", daemon=True).start()
 
 
 def session_started() -> bool:

@@ -48,6 +48,10 @@ class SparkEngine:
         """The process's session."""
         return session.spark_session(self._settings)
 
+    def prepare(self) -> None:
+        """Start the session beside other work."""
+        session.start_beside(self._settings)
+
     def table(self, path: str, version: int) -> Frame:
         """The stored rows of one version, lazily."""
         return nw.from_native(self.spark.read.format("delta").option("versionAsOf", version).load(path))
