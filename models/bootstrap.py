@@ -71,9 +71,7 @@ def interval(values: ArrayLike, users: ArrayLike, *, draws: int = DRAWS, seed: i
     sums = np.bincount(codes, weights=numbers)
     means = _drawn_means(sums, counts, draws, np.random.default_rng(seed))
     low, high = np.quantile(means, [0.025, 0.975])
-    return Interval(
-        float(numbers.mean()), float(low), float(high), float(means.std(ddof=1)), len(counts), len(numbers)
-    )
+    return Interval(float(numbers.mean()), float(low), float(high), float(means.std(ddof=1)), len(counts), len(numbers))
 
 
 def paired_difference(

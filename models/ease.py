@@ -1,4 +1,4 @@
-"""EASE: each film explained by the others that a user liked (Steck, "Embarrassingly Shallow Autoencoders", WWW 2019)."""
+"""EASE: each film explained by the others that a user liked (Steck, "Embarrassingly Shallow Autoencoders", 2019)."""
 
 from __future__ import annotations
 
@@ -34,15 +34,14 @@ class Ease(LinearRanker):
             NothingToLearn: Nobody liked a known film.
             RankerMisused: The penalty is not above 0, or the statistics are another ranker's.
         """
-        pairs = statistics.values(PAIRS)
-        popularity = np.diagonal(pairs).copy()
+        popularity = statistics.entries(PAIRS).diagonal()
         must_hold_any(popularity, "EASE")
         # A film that nobody liked is explained by none and explains none.
         known = np.flatnonzero(popularity)
-        within = np.ix_(known, known)
-        precision = inverse(pairs[within], penalty)
-        weights = np.zeros(pairs.shape, dtype=np.float32)
+        precision = inverse(statistics.values(PAIRS, known, known), penalty)
         precision /= -np.diagonal(precision).copy()
         np.fill_diagonal(precision, 0)
-        weights[within] = precision
+        weights = np.zeros((len(popularity), len(popularity)), dtype=np.float32)
+        weights[np.ix_(known, known)] = precision
+        popularity = popularity / statistics.units[PAIRS]
         return cls(statistics.catalogue, rule, float(penalty), weights, popularity.astype(np.float32))

@@ -31,12 +31,12 @@ class HistoryRidge(LinearRanker):
             NothingToLearn: No event has a history of known films.
             RankerMisused: The penalty is not above 0, or the statistics are another ranker's.
         """
-        pairs, followed = statistics.values(HISTORY), statistics.values(FOLLOWED)
-        diagonal = np.diagonal(pairs)
+        diagonal = statistics.entries(HISTORY).diagonal()
         must_hold_any(diagonal, "history ridge")
-        # A film that was in no history says nothing.
-        known = np.flatnonzero(diagonal)
-        weights = np.zeros(pairs.shape, dtype=np.float32)
-        weights[known] = solved(pairs[np.ix_(known, known)], penalty, followed[known])
+        # A film that was in no history says nothing; of a film that followed none, nothing is said.
+        told, said = np.flatnonzero(diagonal), np.unique(statistics.entries(FOLLOWED).indices)
+        weights = np.zeros((len(diagonal), len(diagonal)), dtype=np.float32)
+        pairs, followed = statistics.values(HISTORY, told, told), statistics.values(FOLLOWED, told, said)
+        weights[np.ix_(told, said)] = solved(pairs, penalty, followed)
         popularity = statistics.values(LIKED)[0].astype(np.float32)
         return cls(statistics.catalogue, rule, float(penalty), weights, popularity)

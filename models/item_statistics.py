@@ -5,9 +5,9 @@ to date by the changed users' contributions, or by a month's, equals what is mad
 
 What decays is kept in fixed point: a weight is an integer of 1 / `ONE` (2^-20), a product of two of 1 / `ONE`^2
 (2^-40). A film weighs at most 1 in a history that has it once, so one event adds at most 2^40 to an entry, and 2^23
-(8 million) events cannot overflow 64 bits wherever they fall; all of MovieLens-1M has one million, 12 % of that. float64
-would be exact only up to 2^53: 8,192 such events. What can overflow is refused before it is added: `MOST` is compared
-with the sum of the largest entries.
+(8 million) events cannot overflow 64 bits wherever they fall; all of MovieLens-1M has one million, 12 % of that.
+float64 would be exact only up to 2^53, 8,192 such events. Larger data fits as long as no one film is in that many
+histories; what might not fit is refused before it is added: the largest entries' sum is compared with `MOST`.
 """
 
 from __future__ import annotations
@@ -80,8 +80,12 @@ class ItemStatistics:
         sums = {name: _moved(matrix, places, len(catalogue)) for name, matrix in self.sums.items()}
         return type(self)(catalogue, sums, self.units)
 
-    def values(self, name: str) -> NDArray[np.float64]:
-        """A sum in numbers, dense float64 (m, m) or (1, m); each entry is rounded once."""
+    def entries(self, name: str) -> sparse.csr_array:
+        """A sum as it is kept: int64, in its unit.
+
+        Raises:
+            RankerMisused: There is no such sum.
+        """
         if name not in self.sums:
             raise RankerMisused(
                 "item statistics",
@@ -89,9 +93,29 @@ class ItemStatistics:
                 state="were left as they are",
                 next_step="fit the ranker that these statistics were made for.",
             )
-        exact = self.sums[name]
-        rounded = sparse.csr_array((exact.data / self.units[name], exact.indices, exact.indptr), shape=exact.shape)
-        return cast("NDArray[np.float64]", rounded.toarray())
+        return self.sums[name]
+
+    def values(
+        self, name: str, rows: NDArray[np.int64] | None = None, columns: NDArray[np.int64] | None = None
+    ) -> NDArray[np.float64]:
+        """A sum in numbers, dense, each entry rounded once.
+
+        Args:
+            name: Of the sum.
+            rows: Positions of the rows wanted; all by default.
+            columns: Positions of the columns wanted; all by default.
+
+        Returns:
+            float64 (rows, columns), columns contiguous, as LAPACK wants them.
+
+        Raises:
+            RankerMisused: There is no such sum.
+        """
+        exact = self.entries(name)
+        exact = exact if rows is None else exact[rows]
+        exact = exact if columns is None else exact[:, columns]
+        numbers = sparse.csr_array((exact.data / self.units[name], exact.indices, exact.indptr), shape=exact.shape)
+        return cast("NDArray[np.float64]", numbers.toarray(order="F"))
 
     def parts(self) -> Parts:
         """The catalogue and each sum's CSR arrays."""
@@ -141,7 +165,7 @@ def added(one: sparse.csr_array, other: sparse.csr_array, name: str) -> sparse.c
 
 
 def canonical(matrix: sparse.csr_array) -> sparse.csr_array:
-    """The one form of a matrix: indices ascending, each once, no stored zeros; its arrays are equal if the matrix is."""
+    """The one form of a matrix: indices ascending, each once, no zeros stored; equal matrices have equal arrays."""
     matrix.sum_duplicates()
     matrix.eliminate_zeros()
     return matrix

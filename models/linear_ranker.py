@@ -50,7 +50,8 @@ class LinearRanker:
 
     def contributions(self, history: Histories, column: int) -> NDArray[np.float32]:
         """What each film of one history says for a film: "because you rated ..."; float32, in the history's order."""
-        return cast("NDArray[np.float32]", history.matrix(len(self.catalogue)).data * self.weights[history.columns, column])
+        weights = history.matrix(len(self.catalogue)).data
+        return cast("NDArray[np.float32]", weights * self.weights[history.columns, column])
 
     def parts(self) -> Parts:
         """The weights, and what is needed to ask for them."""
@@ -69,13 +70,13 @@ class LinearRanker:
         )
 
 
-def must_hold_any(counts: NDArray[np.float64], what: str) -> None:
+def must_hold_any(counts: NDArray[np.generic], what: str) -> None:
     """Refuse to fit on sums of nothing.
 
     Raises:
         NothingToLearn: All are zero.
     """
-    if not counts.any():
+    if not np.any(counts):
         raise NothingToLearn(
             what,
             what="no rating of a known film is in its statistics.",

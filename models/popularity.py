@@ -38,7 +38,7 @@ class Popularity:
             NothingToLearn: Nobody liked a known film.
         """
         counts = np.bincount(events.positives.columns, minlength=len(events.catalogue))
-        must_hold_any(counts.astype(np.float64), "popularity")
+        must_hold_any(counts, "popularity")
         return cls(events.catalogue, counts.astype(np.float32))
 
     @property

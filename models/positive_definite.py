@@ -37,13 +37,13 @@ def solved(gram: Floats, penalty: float, right: Floats) -> Floats:
     Args:
         gram: float64 (m, m), symmetric; it is overwritten.
         penalty: lambda, above 0.
-        right: R, float64 (m, q).
+        right: R, float64 (m, q); it is overwritten where its columns are contiguous.
 
     Raises:
         RankerMisused: As of `inverse`.
     """
     with threadpool_limits(1, "blas"):
-        result, failed = lapack.dpotrs(_factor(gram, penalty), right, lower=1)
+        result, failed = lapack.dpotrs(_factor(gram, penalty), right, lower=1, overwrite_b=1)
     _must_succeed(failed, penalty)
     return np.asarray(result, dtype=np.float64)
 
@@ -51,8 +51,9 @@ def solved(gram: Floats, penalty: float, right: Floats) -> Floats:
 def _factor(gram: Floats, penalty: float) -> Floats:
     _must_succeed(0 if np.isfinite(penalty) and penalty > 0 else 1, penalty)
     gram[np.diag_indices_from(gram)] += penalty
-    # Symmetric: its transpose is itself, in LAPACK's order, without a copy.
-    factor, failed = lapack.dpotrf(gram.T, lower=1, overwrite_a=1, clean=0)
+    # Symmetric: its transpose is itself, so that either order is LAPACK's, without a copy.
+    columns_first = gram if gram.flags.f_contiguous else gram.T
+    factor, failed = lapack.dpotrf(columns_first, lower=1, overwrite_a=1, clean=0)
     _must_succeed(failed, penalty)
     return np.asarray(factor, dtype=np.float64)
 

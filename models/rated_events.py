@@ -60,6 +60,10 @@ class RatedEvents:
         columns, liked = self.columns[chosen], self.liked[chosen]
         return type(self)(self.catalogue, self.users[chosen], self.times[chosen], columns, liked)
 
+    def of_users(self, users: Ints) -> Self:
+        """The events of these users; int64, ids in any order."""
+        return self.where(np.isin(self.users, users))
+
     @cached_property
     def positives(self) -> Self:
         """The liked events of known films."""
