@@ -68,7 +68,7 @@ def interval(values: ArrayLike, users: ArrayLike, *, draws: int = DRAWS, seed: i
         )
     _, codes = np.unique(owners, return_inverse=True)
     counts = np.bincount(codes)
-    sums = np.bincount(codes, weights=numbers)
+    sums = np.bincount(codes, weights=numbers).astype(np.float64)
     means = _drawn_means(sums, counts, draws, np.random.default_rng(seed))
     low, high = np.quantile(means, [0.025, 0.975])
     return Interval(float(numbers.mean()), float(low), float(high), float(means.std(ddof=1)), len(counts), len(numbers))

@@ -86,7 +86,7 @@ class Catalogue:
     @classmethod
     def of(cls, parts: Parts) -> Self:
         """The catalogue with these arrays."""
-        return cls(np.asarray(parts.arrays["items"]), np.asarray(parts.arrays["restricted"]))  # type: ignore[arg-type]
+        return cls(np.asarray(parts.arrays["items"]), np.asarray(parts.arrays["restricted"]))
 
 
 def _wrong(what: str) -> RankerMisused:

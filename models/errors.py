@@ -1,8 +1,9 @@
 """Every error of models: one class per code, in the form of `feature_groups.store.errors`.
 
-AlluviaError
-├── ...
-└── rankers        M100 CataloguesDiffer · M101 StatisticsOverflow · M102 NothingToLearn · M103 RankerMisused
+    AlluviaError
+    └── rankers        M100 CataloguesDiffer · M101 StatisticsOverflow · M102 NothingToLearn · M103 RankerMisused
+
+The printed form is the same as there.
 """
 
 from __future__ import annotations

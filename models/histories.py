@@ -139,7 +139,8 @@ class HistoryRule:
         """What each place weighs, newest first, in units of `ONE`; int64 (places,)."""
         if self.tau is None:
             return np.full(places, ONE, dtype=np.int64)
-        return np.rint(np.exp(-np.arange(places) / self.tau) * ONE).astype(np.int64)
+        weights: Ints = np.rint(np.exp(-np.arange(places) / self.tau) * ONE).astype(np.int64)
+        return weights
 
     def state(self) -> dict[str, Json]:
         """As plain values."""

@@ -24,7 +24,7 @@ from scipy import sparse
 
 from models.catalogue import Catalogue
 from models.errors import RankerMisused, StatisticsOverflow
-from models.parts import Parts
+from models.parts import Json, Parts
 
 MOST = 2**63 - 1
 """The largest absolute value of an entry."""
@@ -122,7 +122,7 @@ class ItemStatistics:
         arrays = dict(self.catalogue.parts().arrays)
         for name, matrix in self.sums.items():
             arrays |= {f"{name}.data": matrix.data, f"{name}.indices": matrix.indices, f"{name}.indptr": matrix.indptr}
-        shapes = {name: list(matrix.shape) for name, matrix in self.sums.items()}
+        shapes: dict[str, Json] = {name: list(matrix.shape) for name, matrix in self.sums.items()}
         # JSON's numbers need not hold 2^53 and more.
         return Parts({"shapes": shapes, "units": {name: str(unit) for name, unit in self.units.items()}}, arrays)
 

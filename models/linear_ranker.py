@@ -65,8 +65,8 @@ class LinearRanker:
             Catalogue.of(parts),
             HistoryRule(**cast("dict[str, int]", parts.state["rule"])),  # type: ignore[arg-type]
             cast("float", parts.state["penalty"]),
-            np.asarray(parts.arrays["weights"]),  # type: ignore[arg-type]
-            np.asarray(parts.arrays["popularity"]),  # type: ignore[arg-type]
+            np.asarray(parts.arrays["weights"]),
+            np.asarray(parts.arrays["popularity"]),
         )
 
 

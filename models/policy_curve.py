@@ -36,7 +36,7 @@ def policy_curve(
         RankerMisused: The lists, scores and users do not go together.
     """
     users = [lists["user_id"].to_numpy() for lists in (open_lists, policed_lists)]
-    if not np.array_equal(*users) or not len(users[0]) == len(scores) == len(minors):
+    if not np.array_equal(users[0], users[1]) or not len(users[0]) == len(scores) == len(minors):
         raise RankerMisused(
             "policy curve",
             what=f"{len(users[0])} and {len(users[1])} users, {len(scores)} scores and {len(minors)} labels.",

@@ -63,4 +63,4 @@ class Popularity:
     @classmethod
     def of(cls, parts: Parts) -> Self:
         """The ranker with these counts."""
-        return cls(Catalogue.of(parts), np.asarray(parts.arrays["liked"]))  # type: ignore[arg-type]
+        return cls(Catalogue.of(parts), np.asarray(parts.arrays["liked"]))

@@ -48,7 +48,7 @@ def ndcg_of_lists(recommended: Columns, targets: Histories) -> Floats:
     gains = 1 / np.log2(np.arange(k) + 2)
     ideal = np.concatenate([[0], np.cumsum(gains)])[np.minimum(targets.lengths, k)]
     # One sum per row, in the order of the places.
-    return np.divide((hits * gains).sum(axis=1), ideal, out=np.full(n, np.nan), where=ideal > 0)
+    return _ratio((hits * gains).sum(axis=1), ideal)
 
 
 def coverage(recommended: Columns, catalogue: Catalogue) -> float:
@@ -60,9 +60,14 @@ def restricted_exposure(recommended: Columns, catalogue: Catalogue) -> Floats:
     """The share of each list that is restricted; float64 (n,), NaN for an empty list."""
     shown = recommended != UNKNOWN
     restricted = shown & catalogue.restricted[np.maximum(recommended, 0)]
-    lengths = shown.sum(axis=1)
-    return np.divide(restricted.sum(axis=1), lengths, out=np.full(len(lengths), np.nan), where=lengths > 0)
+    return _ratio(restricted.sum(axis=1), shown.sum(axis=1))
 
 
 def _hit(ranks: NDArray[np.int64], k: int) -> NDArray[np.bool_]:
     return (ranks >= 0) & (ranks < k)
+
+
+def _ratio(part: NDArray[np.number], whole: NDArray[np.number]) -> Floats:
+    """Per element; NaN where there is no whole."""
+    ratios: Floats = np.divide(part, whole, out=np.full(len(whole), np.nan), where=whole > 0)
+    return ratios
