@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from functools import cached_property
+from typing import Any, ClassVar
 
 import numpy as np
 import polars as pl
@@ -48,7 +50,7 @@ class OneHot(Categories):
 
     levels: tuple[Level, ...] = ()
 
-    @property
+    @cached_property
     def columns(self) -> tuple[str, ...]:
         """``<column>=<level>`` for each level, then other and missing."""
         return (*named(self.column, self.levels), f"{self.column}:other", f"{self.column}:missing")
@@ -56,10 +58,12 @@ class OneHot(Categories):
     def encode(self, frame: pl.DataFrame) -> NDArray[np.float64]:
         """Shape (n, levels + 2), a single one in each row."""
         made = np.zeros((frame.height, len(self.levels) + 2))
-        found = frame[self.column]
-        place = np.where(found.is_null().to_numpy(), len(self.levels) + 1, places(found, self.levels))
-        made[np.arange(frame.height), place] = 1
+        made[np.arange(frame.height), places(frame[self.column], {**self._places, None: len(self.levels) + 1})] = 1
         return made
+
+    @cached_property
+    def _places(self) -> Mapping[Level | None, int]:
+        return {level: n for n, level in enumerate(self.levels)}
 
 
 @dataclass(frozen=True)
@@ -97,7 +101,8 @@ class Shares(Frequencies):
 
     def encode(self, frame: pl.DataFrame) -> NDArray[np.float64]:
         """Shape (n, 1)."""
-        return np.array([*self.shares, 0.0])[places(frame[self.column], self.levels)][:, None]
+        known = {level: n for n, level in enumerate(self.levels)}
+        return np.array([*self.shares, 0.0])[places(frame[self.column], known)][:, None]
 
 
 @dataclass(frozen=True)
@@ -137,22 +142,28 @@ class MultiHot(Lists):
 
     levels: tuple[Level, ...] = ()
 
-    @property
+    @cached_property
     def columns(self) -> tuple[str, ...]:
         """``<column>=<level>`` for each level, then other if it is declared."""
         return named(self.column, self.levels) + (f"{self.column}:other",) * self.other
 
     def encode(self, frame: pl.DataFrame) -> sparse.csr_array:
         """Shape (n, columns), sparse."""
-        found = elements(frame, self.column)
-        place = places(found["level"], self.levels)
-        kept = slice(None) if self.other else place < len(self.levels)
-        at = (found["row"].to_numpy()[kept], place[kept])
+        lists = frame[self.column].to_list()
+        row = np.repeat(np.arange(frame.height), [len(values or ()) for values in lists])
+        found = [value for values in lists if values for value in values]
+        place = places(found, self._places, other=len(self.levels) if self.other else -1)
+        kept = place >= 0
+        at = (row[kept], place[kept])
         rows = sparse.csr_array((np.ones(len(at[0])), at), shape=(frame.height, len(self.columns)))
         rows.sum_duplicates()
         if not self.counted:
             rows.data[:] = 1
         return rows
+
+    @cached_property
+    def _places(self) -> Mapping[Level | None, int]:
+        return {None: -1, **{level: n for n, level in enumerate(self.levels)}}
 
 
 def named(column: str, levels: tuple[Level, ...]) -> tuple[str, ...]:
@@ -160,13 +171,10 @@ def named(column: str, levels: tuple[Level, ...]) -> tuple[str, ...]:
     return tuple(f"{column}={level}" for level in levels)
 
 
-def places(found: pl.Series, levels: tuple[Level, ...]) -> NDArray[np.int64]:
-    """The place of each value among the levels, their number where it is none of them."""
-    if not levels:
-        return np.zeros(len(found), dtype=np.int64)
-    known = pl.Series(levels, dtype=found.dtype)
-    at = found.replace_strict(known, np.arange(len(levels)), default=len(levels), return_dtype=pl.Int64)
-    return at.fill_null(len(levels)).to_numpy()
+def places(found: Iterable[Level | None], known: Mapping[Any, int], *, other: int | None = None) -> NDArray[np.int64]:
+    """The place of each value; `other` of an unknown one, by default the first after those of the levels."""
+    rest = sum(level is not None for level in known) if other is None else other
+    return np.array([known.get(value, rest) for value in found], dtype=np.int64)
 
 
 def elements(frame: pl.DataFrame, column: str) -> pl.DataFrame:

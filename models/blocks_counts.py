@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from sklearn.preprocessing import normalize
 
 from models.row_wise import Rows, product
 from models.steps import require
@@ -58,7 +57,10 @@ class InverseFrequencies:
         elif len(counts.data) and counts.data.min() < 0:
             raise ValueError("counts are not negative")
         counts.data *= self.idf[counts.indices]
-        return normalize(counts, copy=False)
+        row = np.repeat(np.arange(counts.shape[0]), np.diff(counts.indptr))
+        lengths = np.sqrt(np.bincount(row, weights=counts.data * counts.data, minlength=counts.shape[0]))
+        counts.data /= lengths[row]
+        return counts
 
 
 @dataclass(frozen=True)

@@ -47,18 +47,15 @@ class Numbers:
 
     def encode(self, frame: pl.DataFrame) -> NDArray[np.float64]:
         """Shape (n, columns x powers); NaN where missing."""
-        made = np.empty((frame.height, len(self.columns)))
-        for place, name in enumerate(self.reads):
-            found = frame[name].cast(pl.Float64).to_numpy()
-            known = (np.where(np.isfinite(found), found, np.nan) - self.centre) / self.scale
-            power = np.ones_like(known)
-            for exponent in range(1, max(self.powers) + 1):
-                # By products: what a power function gives may depend on how many values it gets at once.
-                power = power * known
-                for nth, wanted in enumerate(self.powers):
-                    if wanted == exponent:
-                        made[:, place * len(self.powers) + nth] = power
-        return made
+        found = frame.select(pl.col(self.reads).cast(pl.Float64)).to_numpy()
+        known = (np.where(np.isfinite(found), found, np.nan) - self.centre) / self.scale
+        made = np.empty((*known.shape, len(self.powers)))
+        power = np.ones_like(known)
+        for exponent in range(1, max(self.powers) + 1):
+            # By products: what a power function gives may depend on how many values it gets at once.
+            power = power * known
+            made[:, :, [p == exponent for p in self.powers]] = power[:, :, None]
+        return made.reshape(frame.height, -1)
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import polars as pl
@@ -31,12 +32,12 @@ class FittedBlock:
     encoders: tuple[Encoder, ...]
     steps: tuple[Step, ...]
 
-    @property
+    @cached_property
     def reads(self) -> tuple[str, ...]:
         """The columns it takes, each once."""
         return tuple(dict.fromkeys(name for encoder in self.encoders for name in encoder.reads))
 
-    @property
+    @cached_property
     def columns(self) -> tuple[str, ...]:
         """Names of the columns it makes."""
         names = tuple(name for encoder in self.encoders for name in encoder.columns)
@@ -127,15 +128,15 @@ def check_inputs(frame: object, inputs: Mapping[str, str], where: str) -> None:
 
 
 def _problems(frame: pl.DataFrame, inputs: Mapping[str, str]) -> list[str]:
-    found = []
+    found, schema = [], frame.schema
     for name, wanted in inputs.items():
-        if name not in frame.columns:
-            found.append(f"{name!r} ({wanted}) is missing. {did_you_mean(name, frame.columns)}")
+        if name not in schema:
+            found.append(f"{name!r} ({wanted}) is missing. {did_you_mean(name, schema)}")
             continue
         try:
-            given = type_name(frame.schema[name])
+            given = type_name(schema[name])
         except ValueError:
-            given = str(frame.schema[name])
+            given = str(schema[name])
         if given != wanted:
             found.append(f"{name!r} is {given}, not {wanted}.")
     return found

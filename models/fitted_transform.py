@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, ClassVar, Self, cast
 
 import numpy as np
@@ -86,12 +87,12 @@ class FittedTransform:
         """How errors call it."""
         return f"transform '{self.name}' v{self.version}"
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """Names of the matrix's columns, ``<block>.<column>``."""
         return tuple(f"{block.name}.{column}" for block in self._on for column in block.columns)
 
-    @property
+    @cached_property
     def reads(self) -> tuple[str, ...]:
         """The columns that a frame must have: those of the blocks that are switched on."""
         return tuple(dict.fromkeys(name for block in self._on for name in block.reads))
@@ -178,7 +179,7 @@ class FittedTransform:
         weights = {block["name"]: block["weight"] for block in state["blocks"]}
         return cls(state["name"], state["version"], state["declared"], dict(state["inputs"]), blocks, weights)
 
-    @property
+    @cached_property
     def _on(self) -> tuple[FittedBlock, ...]:
         return tuple(block for block in self.blocks if self.weights[block.name])
 
