@@ -117,20 +117,23 @@ class FittedTransform:
             ValuesMissing: A number is NULL, NaN or infinite, and its block does not impute.
             StepFailed: A step refuses the rows, or a value is too large for float32.
         """
+        made = self._weighted_rows(frame)
         values = np.empty((frame.height, len(self.names)), dtype=np.float32)
         start = 0
-        for block, rows in self._weighted_rows(frame):
+        for block, rows in made:
             values[:, start : start + rows.shape[1]] = self._single(block, dense(rows))
             start += rows.shape[1]
         return Matrix(values, self.names)
 
     def apply_sparse(self, frame: pl.DataFrame) -> sparse.csr_array:
         """The same numbers as `apply` makes, as a sparse array of float32, for blocks that were never dense."""
-        made = [sparse.csr_array((frame.height, 0), dtype=np.float32)]
+        made = []
         for block, rows in self._weighted_rows(frame):
             kept = sparse.csr_array(rows)
             values = self._single(block, kept.data)
             made.append(sparse.csr_array((values, kept.indices, kept.indptr), shape=kept.shape))
+        if not made:
+            return sparse.csr_array((0, len(self.names)), dtype=np.float32)
         return sparse.csr_array(sparse.hstack(made, format="csr"))
 
     def blocks_of(self, frame: pl.DataFrame) -> Blocks:
@@ -149,7 +152,7 @@ class FittedTransform:
             for group, values in (("encoders", block.encoders), ("steps", block.steps)):
                 kinds[group] = [type(value).__name__ for value in cast(Sequence[Any], values)]
                 for n, value in enumerate(cast(Sequence[Any], values)):
-                    found[f"{block.name}/{group}/{n}"] = parts_of(value)
+                    found[f"{block.name}.{group}.{n}"] = parts_of(value)
             outline.append({"name": block.name, **kinds, "weight": self.weights[block.name]})
         fitted = nested(found)
         state: Any = {
@@ -171,7 +174,7 @@ class FittedTransform:
         values = Parts(state["values"], parts.arrays, parts.estimators)
 
         def restored(block: Mapping[str, Any], group: str) -> tuple[Any, ...]:
-            names = [f"{block['name']}/{group}/{n}" for n in range(len(block[group]))]
+            names = [f"{block['name']}.{group}.{n}" for n in range(len(block[group]))]
             kinds = [_kind(kind, state["name"]) for kind in block[group]]
             return tuple(value_of(kind, part(values, name)) for kind, name in zip(kinds, names, strict=True))
 

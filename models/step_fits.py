@@ -67,16 +67,14 @@ def fit_step(declared: StepDeclaration | Unit, rows: Rows, block: str, where: st
     match declared:
         case Unit():
             found = dense(rows)
-            centre = found.mean(axis=0)
+            centre = _means(found)
             length = float(np.sqrt(np.mean(np.sum((found - centre) ** 2, axis=1))))
-            # What is left of a constant block is rounding.
-            flat = length <= 1e-12 * max(1.0, float(np.abs(found).max()))
-            return Affine(centre, np.full(found.shape[1], 1.0 if flat else length))
+            return Affine(centre, np.full(found.shape[1], length or 1.0))
         case Impute():
             return Filled(_fills(declared, dense(rows)), declared.mask)
         case Scale("standard"):
-            standard = StandardScaler().fit(dense(rows))
-            return Affine(standard.mean_, standard.scale_)
+            found = dense(rows)
+            return Affine(_means(found), StandardScaler().fit(found).scale_)
         case Scale("robust"):
             robust = RobustScaler().fit(dense(rows))
             return Affine(robust.center_, robust.scale_)
@@ -93,6 +91,12 @@ def fit_step(declared: StepDeclaration | Unit, rows: Rows, block: str, where: st
             return Projection(_directions(declared, rows))
         case Estimator():
             return _estimator(clone(declared.estimator), rows, block, where)
+
+
+def _means(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Means of columns; of a constant one exactly its value, so that centred it is 0 and no rounding."""
+    lowest = rows.min(axis=0)
+    return np.asarray(np.where(lowest == rows.max(axis=0), lowest, rows.mean(axis=0)))
 
 
 def _estimator(unfitted: BaseEstimator, rows: Rows, block: str, where: str) -> FittedEstimator:

@@ -41,10 +41,10 @@ def fit(transform: Transform, rows: pl.DataFrame) -> FittedTransform:
 def _block(transform: Transform, block: Block, rows: pl.DataFrame) -> FittedBlock:
     encoders = tuple(fit_encoder(encoder, rows) for encoder in block.encoders)
     steps = []
-    made = encoded(block.name, encoders, rows, transform.where, may_miss=block.imputes)
-    if made.shape[1] == 0:
+    if not any(encoder.columns for encoder in encoders):
         what = f"Block {block.name!r} finds nothing to learn in {rows.height:,} rows."
         raise nothing(transform, what, "lower min_rows, or give rows that hold values.")
+    made = encoded(block.name, encoders, rows, transform.where, may_miss=block.imputes)
     for declared in (*block.then, *normalisation(block.normalise)):
         step = fit_step(declared, made, block.name, transform.where)
         made = applied(block.name, step, made, transform.where)

@@ -34,17 +34,17 @@ def value_of(kind: type[T], parts: Parts) -> T:
 
 
 def nested(parts: Mapping[str, Parts]) -> Parts:
-    """Several parts as one: states by name, arrays and estimators by ``name/theirs``."""
+    """Several parts as one: states by name, arrays and estimators by ``name.theirs``."""
     return Parts(
         {name: dict(p.state) for name, p in parts.items()},
-        {f"{name}/{key}": v for name, p in parts.items() for key, v in p.arrays.items()},
-        {f"{name}/{key}": v for name, p in parts.items() for key, v in p.estimators.items()},
+        {f"{name}.{key}": v for name, p in parts.items() for key, v in p.arrays.items()},
+        {f"{name}.{key}": v for name, p in parts.items() for key, v in p.estimators.items()},
     )
 
 
 def part(parts: Parts, name: str) -> Parts:
     """One of those that `nested` put together."""
-    prefix = f"{name}/"
+    prefix = f"{name}."
     state = cast(Mapping[str, Json], parts.state[name])
     arrays = {k.removeprefix(prefix): v for k, v in parts.arrays.items() if k.startswith(prefix)}
     estimators = {k.removeprefix(prefix): v for k, v in parts.estimators.items() if k.startswith(prefix)}
