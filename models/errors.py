@@ -1,19 +1,17 @@
-<<<<<<< HEAD
-"""Every error of models: one class per code, in the form of `feature_groups.store.errors`.
-
-    AlluviaError
-    └── rankers        M100 CataloguesDiffer · M101 StatisticsOverflow · M102 NothingToLearn · M103 RankerMisused
-
-The printed form is the same as there.
-=======
 """Every error that models raise: one class per code.
 
     AlluviaError
-    └── transforms     M200 InvalidTransform · M201 InputsMismatch · M202 ValuesMissing · M203 NothingToFit
-                       M204 UnknownStep · M205 InvalidWeights · M206 StepFailed
+    ├── artefacts      M001 ArtefactDamaged · M002 UntrustedType · M003 LibraryDiffers
+    │                  M004 InvalidParts · M011 UnknownRelease · M012 InvalidRelease
+    │                  M013 MixedLineage · M014 MemberMissing · M015 SwitchConflict
+    │                  M016 NotBlessed · M017 GoldenDiffers · M018 WrongView
+    ├── rankers        M100 CataloguesDiffer · M101 StatisticsOverflow · M102 NothingToLearn
+    │                  M103 RankerMisused
+    └── transforms     M200 InvalidTransform · M201 InputsMismatch · M202 ValuesMissing
+                       M203 NothingToFit · M204 UnknownStep · M205 InvalidWeights
+                       M206 StepFailed
 
 The printed form is that of `feature_groups.store.errors`.
->>>>>>> dt
 """
 
 from __future__ import annotations
@@ -21,7 +19,78 @@ from __future__ import annotations
 from feature_groups.store.errors import AlluviaError
 
 
-<<<<<<< HEAD
+class ArtefactDamaged(AlluviaError):
+    """Bytes are not the artefact that the registry knows by their reference."""
+
+    code, title = "M001", "artefact damaged"
+
+
+class UntrustedType(AlluviaError):
+    """An estimator holds a type that is not in our list of trusted ones."""
+
+    code, title = "M002", "untrusted type"
+
+
+class LibraryDiffers(AlluviaError):
+    """Estimators were made with another minor version of scikit-learn."""
+
+    code, title = "M003", "other scikit-learn version"
+
+
+class InvalidParts(AlluviaError):
+    """The parts of a member are not what an artefact can hold."""
+
+    code, title = "M004", "invalid parts"
+
+
+class UnknownRelease(AlluviaError):
+    """The registry has no release of that id, or none in that role."""
+
+    code, title = "M011", "unknown release"
+
+
+class InvalidRelease(AlluviaError):
+    """What is to be released does not make a release."""
+
+    code, title = "M012", "invalid release"
+
+
+class MixedLineage(AlluviaError):
+    """A member was trained on the predictions of another member than the one in the release."""
+
+    code, title = "M013", "mixed lineage"
+
+
+class MemberMissing(AlluviaError):
+    """The bytes of a member are not in the registry."""
+
+    code, title = "M014", "member missing"
+
+
+class SwitchConflict(AlluviaError):
+    """Another process switched releases meanwhile."""
+
+    code, title = "M015", "switched meanwhile"
+
+
+class NotBlessed(AlluviaError):
+    """The release did not pass its gates."""
+
+    code, title = "M016", "release not blessed"
+
+
+class GoldenDiffers(AlluviaError):
+    """A release does not answer its golden vectors as it did when it was made."""
+
+    code, title = "M017", "golden vectors differ"
+
+
+class WrongView(AlluviaError):
+    """A release was asked to answer for a view, or a contract of it, that it was not trained on."""
+
+    code, title = "M018", "wrong view"
+
+
 class CataloguesDiffer(AlluviaError):
     """Things made over different films are put together."""
 
@@ -44,7 +113,8 @@ class RankerMisused(AlluviaError):
     """A ranker is declared or asked in a way that cannot be meant."""
 
     code, title = "M103", "ranker misused"
-=======
+
+
 class InvalidTransform(AlluviaError):
     """A transform cannot mean what it says."""
 
@@ -85,4 +155,3 @@ class StepFailed(AlluviaError):
     """A step refused its rows, or made of them what no matrix holds."""
 
     code, title = "M206", "step failed"
->>>>>>> dt

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from feature_groups.store.code_closure import closure
 from feature_groups.store.contract import ContractSpec
+from feature_groups.store.digest import digest
 from feature_groups.store.errors import NothingWritten
 from feature_groups.store.faults import faultpoint
 from feature_groups.store.feature_group import FeatureGroup, declaration_json
@@ -100,11 +101,11 @@ class Steps:
         """
         previous = self._store.metadata.last(_log(group)) or {}
         parts, inputs = self._parts(group), self._inputs(group, data)
-        fingerprint = _digest(parts)
+        fingerprint = digest(parts)
         output = self._output(group)
         reasons = _reasons(previous, parts, inputs, output)
         at = f"{output['table_id']}@{output['version']}" if output else "new"
-        key = _digest({"step": group.id, "fingerprint": fingerprint, "inputs": _contents(inputs), "at": at})
+        key = digest({"step": group.id, "fingerprint": fingerprint, "inputs": _contents(inputs), "at": at})
         return Decision(
             step=group.id,
             run=bool(reasons),
@@ -256,7 +257,3 @@ def _differing(before: Json, after: Json) -> list[str]:
 
 def _plain(value: Any) -> Any:
     return json.loads(json.dumps(value))
-
-
-def _digest(value: Any) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -20,6 +18,7 @@ from feature_groups.store.dataset_files import files_of
 from feature_groups.store.dataset_guards import warnings
 from feature_groups.store.dataset_log import DatasetLog
 from feature_groups.store.dataset_parts import ROLES, Made, Request, content_hash, made_parts
+from feature_groups.store.digest import digest
 from feature_groups.store.engine import Engine, Frame
 from feature_groups.store.errors import (
     DatasetDamaged,
@@ -76,9 +75,9 @@ class TrainingDatasets:
             spine = _kept(spine, folder)
             content = _content(spine, store.shop.polars)
             identity = self._identity(pins, content, split, seed)
-            digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+            identity_digest = digest(identity)
             files = {_SPINE: files_of(folder, _SPINE)}
-            if (number := self._log.find(digest)) is not None:
+            if (number := self._log.find(identity_digest)) is not None:
                 return self._found(self.get(number), files, folder, engine, materialize=materialize)
             request, why = self._request(spine, folder, split, seed, pins, engine)
             made = made_parts(store, request, folder if materialize else None)
@@ -96,7 +95,7 @@ class TrainingDatasets:
                 **vars(made),
                 "files": {**files, **made.files},
             }
-            dataset = self.get(self._log.record(digest, manifest, folder))
+            dataset = self.get(self._log.record(identity_digest, manifest, folder))
         for warning in dataset.manifest["warnings"]:
             log.warning("%s: %s", dataset.where, warning)
         return dataset
@@ -202,7 +201,7 @@ class TrainingDatasets:
         contracts = {g.id: self._store.get_or_create_feature_group(g).table.spec.source_hash for g in self._view.groups}
         return {
             "view": self._view.id,
-            "declaration": hashlib.sha256(json.dumps(declared, sort_keys=True).encode()).hexdigest(),
+            "declaration": digest(declared),
             "contracts": contracts,
             "pinned": {pin.group: [pin.table_id, pin.version, pin.fingerprint] for pin in pins.values()},
             "spine_content": spine,
@@ -216,7 +215,7 @@ class TrainingDatasets:
         return {
             "created_at": datetime.now(UTC).isoformat(),
             "created_by": author(),
-            "code": hashlib.sha256(json.dumps(code, sort_keys=True).encode()).hexdigest(),
+            "code": digest(code),
             "lock": lock_hash(),
             "store": REVISION,
         }
