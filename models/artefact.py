@@ -26,7 +26,7 @@ import sklearn
 from threadpoolctl import threadpool_info
 
 from feature_groups.store.digest import canonical_json, digest
-from feature_groups.store.steps import lock_hash
+from feature_groups.store.step_changes import lock_hash
 from models.errors import ArtefactDamaged, InvalidParts, LibraryDiffers
 from models.estimator_bytes import estimator_from_bytes, estimator_to_bytes, npy
 from models.parts import Json, Member, Parts

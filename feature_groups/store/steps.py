@@ -12,8 +12,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cache
-from importlib.metadata import distributions
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +24,7 @@ from feature_groups.store.feature_group import FeatureGroup, declaration_json
 from feature_groups.store.receipts import Receipt
 from feature_groups.store.revision import REVISION
 from feature_groups.store.source import file_hash
+from feature_groups.store.step_changes import changes, contents, lock_hash
 
 if TYPE_CHECKING:
     from feature_groups.store.feature_store import FeatureStore
@@ -35,7 +34,6 @@ Json = Mapping[str, Any]
 _NO_EFFECT = ("description", "owner", "tags", "deprecated", "online", "ttl", "restricted", "contract")
 """Fields of a declaration that change no row, or are compared by themselves."""
 
-_SHOWN = 5
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
 
@@ -105,7 +103,7 @@ class Steps:
         output = self._output(group)
         reasons = _reasons(previous, parts, inputs, output)
         at = f"{output['table_id']}@{output['version']}" if output else "new"
-        key = digest({"step": group.id, "fingerprint": fingerprint, "inputs": _contents(inputs), "at": at})
+        key = digest({"step": group.id, "fingerprint": fingerprint, "inputs": contents(inputs), "at": at})
         return Decision(
             step=group.id,
             run=bool(reasons),
@@ -192,19 +190,6 @@ class Steps:
         return {"table_id": state.table_id, "version": state.version, "content": f"{state.fingerprint:032x}"}
 
 
-@cache
-def lock_hash() -> str:
-    """sha256 of what the project's ``requirements.lock`` pins; without one, of the versions installed."""
-    for folder in (*Path(__file__).resolve().parents, Path.cwd()):
-        lock = folder / "requirements.lock"
-        if lock.is_file():
-            lines = lock.read_text().splitlines()
-            pins = [line for line in lines if line.strip() and not line.lstrip().startswith("#")]
-            return hashlib.sha256("\n".join(pins).encode()).hexdigest()
-    versions = sorted({f"{d.name}=={d.version}" for d in distributions()})
-    return hashlib.sha256("\n".join(versions).encode()).hexdigest()
-
-
 def _contract(owner: str, spec: ContractSpec) -> dict[str, str]:
     """The columns and rules of a contract, each as a hash of what it means; descriptions change no row."""
     found = {f"{owner} {c.name}": f"{c.type} {c.nullable} {c.required}" for c in spec.columns}
@@ -218,10 +203,6 @@ def _log(group: FeatureGroup) -> str:
     return f"steps/{group.id}"
 
 
-def _contents(inputs: Json) -> dict[str, Any]:
-    return {name: found and found["content"] for name, found in inputs.items()}
-
-
 def _reasons(previous: Json, parts: Json, inputs: Json, output: Json | None) -> list[str]:
     if not previous:
         return ["first run"]
@@ -233,26 +214,7 @@ def _reasons(previous: Json, parts: Json, inputs: Json, output: Json | None) -> 
         reasons.append("its table was made anew")
     elif was.get("content") != output["content"]:
         reasons.append(f"its table was changed from v{was.get('version')} to v{output['version']}")
-    before = previous["parts"]
-    for kind in ("code", "contract", "declaration"):
-        changed = _differing(before[kind], parts[kind])
-        reasons += [f"{kind} changed: {name}" for name in changed[:_SHOWN]]
-        reasons += [f"and {len(changed) - _SHOWN} more"] if len(changed) > _SHOWN else []
-    if before["lock"] != parts["lock"]:
-        reasons.append("requirements.lock changed")
-    if before["store"] != parts["store"]:
-        reasons.append(f"the store moved from revision {before['store']} to {parts['store']}")
-    for name in _differing(_contents(previous["inputs"]), _contents(inputs)):
-        old, new = previous["inputs"].get(name), inputs.get(name)
-        if old and new and "version" in new:
-            reasons.append(f"{name} moved from v{old['version']} to v{new['version']}")
-        else:
-            reasons.append(f"{name} changed")
-    return reasons
-
-
-def _differing(before: Json, after: Json) -> list[str]:
-    return sorted(name for name in {*before, *after} if before.get(name) != after.get(name))
+    return reasons + changes(previous, parts, inputs)
 
 
 def _plain(value: Any) -> Any:

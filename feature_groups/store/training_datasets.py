@@ -36,7 +36,7 @@ from feature_groups.store.revision import REVISION
 from feature_groups.store.spine import Spine, conformed_spine
 from feature_groups.store.split_rule import Split
 from feature_groups.store.spool import spools_cleared
-from feature_groups.store.steps import lock_hash
+from feature_groups.store.step_changes import lock_hash
 from feature_groups.store.training_dataset import TrainingDataset
 
 if TYPE_CHECKING:

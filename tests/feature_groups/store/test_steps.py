@@ -13,12 +13,13 @@ import polars as pl
 import pytest
 
 import small_world
-from feature_groups.store import connect
+from feature_groups.store import connect, step_changes
 from feature_groups.store import steps as steps_module
 from feature_groups.store.errors import NothingWritten
 from feature_groups.store.faults import POINTS
 from feature_groups.store.receipts import Receipt
-from feature_groups.store.steps import Decision, Steps, lock_hash
+from feature_groups.store.step_changes import lock_hash
+from feature_groups.store.steps import Decision, Steps
 from small_world import FILES, PACKAGE, World
 
 PROJECT = Path(__file__).parents[3]
@@ -277,7 +278,7 @@ def test_the_lock_is_what_it_pins(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         lock_hash.cache_clear()
         return lock_hash()
 
-    monkeypatch.setattr(steps_module, "__file__", str(tmp_path / "store" / "steps.py"))
+    monkeypatch.setattr(step_changes, "__file__", str(tmp_path / "store" / "steps.py"))
     monkeypatch.chdir(tmp_path)
     installed = hashed(None)
     pinned = hashed("polars==2.1.0\n    # via alluvia\n")

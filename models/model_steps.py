@@ -1,0 +1,130 @@
+"""Steps that make models: each records what it depended on and what came of it, and is skipped while that holds.
+
+The counterpart of `feature_groups.store.steps`, whose outputs are tables: here an output is a value, such as the
+reference of a member in the registry. So a step whose inputs have the content they had is skipped, and one that
+makes again what it made before stops the wave: what depends on it sees the same content.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from feature_groups.store.code_closure import closure
+from feature_groups.store.digest import digest
+from feature_groups.store.faults import faultpoint
+from feature_groups.store.metadata import Metadata
+from feature_groups.store.revision import REVISION
+from feature_groups.store.step_changes import changes, contents, lock_hash
+from models.parts import Json
+
+
+@dataclass(frozen=True)
+class ModelStep:
+    """A step as it stands: whether it must run, and why.
+
+    Attributes:
+        name: Of the step, for example ``training/router``.
+        run: Whether it must run.
+        reasons: Why, one line each.
+        parts: Hashes of the code it reaches, its parameters, the lock and the store's revision.
+        inputs: What it consumes by name: ``content``, and ``version`` where there is one.
+        output: What it made when it last ran; empty before the first run.
+    """
+
+    name: str
+    run: bool
+    reasons: tuple[str, ...]
+    parts: Mapping[str, Any] = field(repr=False)
+    inputs: Mapping[str, Any] = field(repr=False)
+    output: Mapping[str, Any] = field(repr=False)
+
+    @property
+    def why(self) -> str:
+        """The reasons in one line."""
+        return "; ".join(self.reasons)
+
+    @property
+    def fingerprint(self) -> str:
+        """sha256 of everything the result depends on: the key under which it is made once."""
+        return digest({"step": self.name, "parts": self.parts, "inputs": contents(self.inputs)})
+
+
+class ModelSteps:
+    """Decides about and records the steps of one kind of training.
+
+    Args:
+        metadata: Of the lake.
+        name: Of the training, for example ``training``.
+    """
+
+    def __init__(self, metadata: Metadata, name: str) -> None:
+        self._metadata, self.name = metadata, name
+
+    def decide(
+        self,
+        step: str,
+        *,
+        code: Iterable[object],
+        parameters: Mapping[str, Json] | None = None,
+        inputs: Mapping[str, Mapping[str, Any]],
+        gone: Iterable[str] = (),
+    ) -> ModelStep:
+        """Compare a step with its newest record.
+
+        Args:
+            step: Its name within this training.
+            code: The functions and classes that do its work; all project code they reach counts.
+            parameters: What it is asked for, as plain values by name.
+            inputs: What it consumes by name: ``content`` and, where there is one, ``version``.
+            gone: What it made when it last ran and is not there any more, one line each.
+        """
+        name = f"{self.name}/{step}"
+        previous = self._metadata.last(_log(name)) or {}
+        parts = {
+            "code": closure(code, package="models"),
+            "parameter": {key: digest(value) for key, value in (parameters or {}).items()},
+            "lock": lock_hash(),
+            "store": REVISION,
+        }
+        plain = {key: dict(value) for key, value in inputs.items()}
+        reasons = [*changes(previous, parts, plain), *gone] if previous else ["first run"]
+        since = previous["recorded_at"][:16].replace("T", " ") if previous else ""
+        told = tuple(reasons) or (f"unchanged since {since} UTC",)
+        return ModelStep(name, bool(reasons), told, parts, plain, previous.get("output", {}))
+
+    def last_output(self, step: str) -> dict[str, Any]:
+        """What a step made when it last ran; empty before that."""
+        found = self._metadata.last(_log(f"{self.name}/{step}"))
+        return dict(found["output"]) if found else {}
+
+    def record(self, step: ModelStep, output: Mapping[str, Any]) -> int:
+        """Write the step's next record; returns its number.
+
+        Args:
+            step: As decided before it ran.
+            output: What it made, as plain values.
+        """
+        faultpoint("step.before_record")
+        number = self._metadata.append(
+            _log(step.name),
+            {
+                "step": step.name,
+                "recorded_at": datetime.now(UTC).isoformat(),
+                "parts": step.parts,
+                "inputs": step.inputs,
+                "output": dict(output),
+            },
+        )
+        faultpoint("step.after_record")
+        return number
+
+    def records(self, step: str) -> list[dict[str, Any]]:
+        """Every record of a step, oldest first."""
+        return self._metadata.entries(_log(f"{self.name}/{step}"))
+
+
+def _log(name: str) -> str:
+    return f"steps/{name}"
