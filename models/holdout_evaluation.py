@@ -1,4 +1,4 @@
-"""Hold-out evaluation: a share of what every user liked is hidden; does the ranker find it from the rest?"""
+"""Hold-out evaluation: a share of what every user liked is hidden, to be found from the rest."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rolling evaluation: at every positive rating from an instant on, does the ranker find it from what was known then?"""
+"""Rolling evaluation: every positive rating from an instant on is to be found from what was known just then."""
 
 from __future__ import annotations
 
