@@ -43,7 +43,7 @@ def duckdb_asof(tables: Mapping[str, Path], spine: pl.DataFrame) -> pl.DataFrame
     """DuckDB: `ASOF LEFT JOIN` on the live Parquet files; its Delta extension is not on PyPI."""
     import duckdb
 
-    connection = duckdb.connect(config={"threads": 2, "TimeZone": "UTC"})
+    connection = duckdb.connect(config={"threads": 2})
     connection.register("spine", spine.with_row_index("n").to_arrow())
     columns = ["s.entity_id", "s.event_time"]
     joins = []
