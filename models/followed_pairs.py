@@ -56,7 +56,7 @@ def followed_pairs(
             next_step="use a rule with liked_only=False.",
         )
     chosen = np.ones(len(events), dtype=np.bool_) if following is None else following
-    targets = np.flatnonzero(chosen & (events.columns != UNKNOWN))
+    targets = np.flatnonzero(chosen)
     starts, ends = events.strictly_before(events.users[targets], events.times[targets])
     if leak_same_instant:
         ends = targets
@@ -65,7 +65,7 @@ def followed_pairs(
     groups = np.repeat(np.arange(len(first)), np.diff(np.append(first, len(targets))))
     histories = rule.between(events.columns, starts[first], ends[first])
     pairs, followed = _summed(histories, groups, events.columns[targets], len(events.catalogue))
-    liked = np.bincount(events.columns[targets[events.liked[targets]]], minlength=len(events.catalogue))
+    liked = np.bincount(events.where(chosen).positives.columns, minlength=len(events.catalogue))
     sums = {HISTORY: pairs, FOLLOWED: followed, LIKED: canonical(sparse.csr_array(liked.astype(np.int64)[None]))}
     return ItemStatistics(events.catalogue, sums, {HISTORY: ONE**2, FOLLOWED: ONE, LIKED: 1})
 
@@ -73,12 +73,12 @@ def followed_pairs(
 def _summed(
     histories: Histories, groups: Ints, columns: NDArray[np.int32], films: int
 ) -> tuple[sparse.csr_array, sparse.csr_array]:
-    """H'H and H'T; `groups` says, ascending, which history each target of `columns` follows."""
+    """H'H and H'T; `groups` says, ascending, which history each film of `columns` follows."""
     pairs, followed = (sparse.csr_array((films, films), dtype=np.int64) for _ in range(2))
     for first in range(0, len(histories), _BLOCK):
         held = canonical(histories[first : first + _BLOCK].fixed(films))
         within = slice(*np.searchsorted(groups, [first, first + held.shape[0]]))
-        rows, ones = groups[within] - first, np.ones(within.stop - within.start, dtype=np.int64)
+        rows, following = groups[within] - first, columns[within]
         # No entry exceeds this while a block is summed.
         largest = len(rows) * int(held.data.max(initial=0)) ** 2
         if largest > MOST:
@@ -88,7 +88,10 @@ def _summed(
                 state="were not made",
                 next_step="use a rule with a shorter length: a film that is in a history so often says nothing more.",
             )
-        next_films = sparse.coo_array((ones, (rows, columns[within])), shape=held.shape).tocsr()
+        # For the films of the catalogue, an unknown one that came next is none of them.
+        known = following != UNKNOWN
+        places = (rows[known], following[known])
+        next_films = sparse.coo_array((np.ones(len(places[0]), dtype=np.int64), places), shape=held.shape).tocsr()
         counted = held.copy()
         counted.data = held.data * np.repeat(np.bincount(rows, minlength=held.shape[0]), np.diff(held.indptr))
         turned = held.T.tocsr()

@@ -160,7 +160,8 @@ def added(one: sparse.csr_array, other: sparse.csr_array, name: str) -> sparse.c
     Raises:
         StatisticsOverflow: An entry might not fit 64 bits.
     """
-    _must_fit(_largest(one) + _largest(other), name)
+    (low, high), (lower, higher) = _range(one), _range(other)
+    _must_fit(max(high + higher, -low - lower), name)
     return canonical(one + other)
 
 
@@ -168,19 +169,22 @@ def canonical(matrix: sparse.csr_array) -> sparse.csr_array:
     """The one form of a matrix: indices ascending, each once, no zeros stored; equal matrices have equal arrays."""
     matrix.sum_duplicates()
     matrix.eliminate_zeros()
-    return matrix
+    # SciPy's products and sums choose the type of indices by what they came from.
+    places = np.int32 if max(matrix.nnz, *matrix.shape) < 2**31 else np.int64
+    indices, ends = (array.astype(places, copy=False) for array in (matrix.indices, matrix.indptr))
+    return sparse.csr_array((matrix.data, indices, ends), shape=matrix.shape)
 
 
 def _times(matrix: sparse.csr_array, factor: int, name: str) -> sparse.csr_array:
     if factor == 1:
         return matrix
-    _must_fit(_largest(matrix) * abs(factor), name)
+    low, high = _range(matrix)
+    _must_fit(max(high, -low) * abs(factor), name)
     return canonical(matrix * np.int64(factor))
 
 
-def _largest(matrix: sparse.csr_array) -> int:
-    # Not abs(): there is one negative number without a positive one.
-    return max(int(matrix.data.max(initial=0)), -int(matrix.data.min(initial=0)))
+def _range(matrix: sparse.csr_array) -> tuple[int, int]:
+    return int(matrix.data.min(initial=0)), int(matrix.data.max(initial=0))
 
 
 def _must_fit(largest: int, name: str) -> None:
