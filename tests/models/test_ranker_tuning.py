@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from models.bootstrap import Interval
+from models.errors import NothingToLearn, RankerMisused
+from models.holdout_evaluation import HoldOut
+from models.ranker_tuning import best_setting, ridge_rule, tuned_ease, tuned_history_ridge, tuned_segment_weight
+from small_ratings import at, events, rows
+
+GRID = {"tau": (4.0, 1.0, 9.0), "length": (3, 1), "penalty": (2.0, 0.1, 50.0)}
+
+
+def _figure(mean: float) -> Interval:
+    return Interval(mean, mean, mean, 0.0, 1, 1)
+
+
+def test_each_parameter_is_tried_with_the_others_at_their_best() -> None:
+    asked = []
+
+    def judged(setting: Mapping[str, float]) -> Interval:
+        asked.append(dict(setting))
+        return _figure(-abs(setting["tau"] - 9) - abs(setting["length"] - 1) - abs(setting["penalty"] - 2))
+
+    tuned = best_setting(GRID, judged)
+    assert dict(tuned.chosen) == {"tau": 9.0, "length": 1, "penalty": 2.0}
+    assert len(asked) == tuned.tried.height == 3 + 1 + 2
+    assert tuned.tried.filter("chosen").select("tau", "length", "penalty").row(0) == (9.0, 1.0, 2.0)
+    assert tuned.tried["ndcg"].max() == tuned.tried.filter("chosen")["ndcg"].item()
+
+
+def test_where_nothing_is_better_the_first_values_are_taken() -> None:
+    assert dict(best_setting(GRID, lambda _: _figure(0.1)).chosen) == {"tau": 4.0, "length": 3, "penalty": 2.0}
+
+
+@pytest.mark.parametrize("grid", [{}, {"tau": ()}])
+def test_a_grid_without_values_is_refused(grid: dict[str, tuple[float, ...]]) -> None:
+    with pytest.raises(RankerMisused, match="was not begun"):
+        best_setting(grid, lambda _: _figure(0.0))
+
+
+def one_step_world(users: int = 150) -> list[tuple[int, int, int, int]]:
+    """Films 1 to 4 come in any order; half of the time film n is followed by n + 4, at once or never."""
+    rng = np.random.default_rng(0)
+    ratings = []
+    for user in range(1, users + 1):
+        second = 0
+        for film in rng.permutation(4) + 1:
+            for seen in (film, film + 4) if rng.random() < 0.5 else (film,):
+                second += 100
+                ratings.append((user, 10 * int(seen), second, 5))
+    return ratings
+
+
+def test_the_history_that_matters_is_found() -> None:
+    rated = events(rows(*one_step_world()))
+    grid = {"tau": (20.0, 0.3), "length": (8,), "penalty": (1.0, 1e6)}
+    tuned = tuned_history_ridge(rated, at(400), grid)
+    assert dict(tuned.chosen) == {"tau": 0.3, "length": 8, "penalty": 1.0}
+    assert ridge_rule(tuned.chosen).length == 8
+
+
+def test_tuning_fits_on_what_is_before_the_validation_part() -> None:
+    with pytest.raises(NothingToLearn):
+        tuned_history_ridge(events(rows(*one_step_world())), at(0), GRID)
+
+
+def segment_world(own: bool) -> tuple[list[tuple[int, int, int, int]], np.ndarray[tuple[int], np.dtype[np.int64]]]:
+    """Two hundred users like the first films together, and ten of a segment too, or the others where they are `own`."""
+    rng = np.random.default_rng(1)
+    ratings = []
+    for user in range(1, 211):
+        pairs = ((1, 2), (3, 4), (5, 6), (7, 8)) if user <= 200 or not own else ((1, 8), (3, 6), (5, 2), (7, 4))
+        for pair in pairs:
+            if rng.random() < 0.6:
+                ratings += [(user, 10 * film, film, 5) for film in pair]
+    return ratings, np.arange(201, 211)
+
+
+def test_a_segment_weighs_more_only_where_its_taste_is_its_own() -> None:
+    for own in (True, False):
+        ratings, segment = segment_world(own)
+        validation = HoldOut.drawn(events(rows(*ratings)), 0.3, seed=5)
+        weights = (Fraction(1), Fraction(15), Fraction(40))
+        tuned = tuned_segment_weight(validation, segment, 5.0, weights)
+        assert (tuned.chosen["weight"] > 1) == own
+        assert tuned.tried["weight"].to_list() == [1.0, 15.0, 40.0]
+        assert tuned.tried.filter("chosen")["weight"].to_list() == [tuned.chosen["weight"]]
+
+
+def test_the_penalty_of_ease_is_the_best_of_those_tried() -> None:
+    ratings, _ = segment_world(own=False)
+    tuned = tuned_ease(HoldOut.drawn(events(rows(*ratings)), 0.3), {"penalty": (1e7, 5.0)})
+    assert tuned.tried.height == 2
+    assert tuned.tried.filter("chosen")["ndcg"].item() == tuned.tried["ndcg"].max()
+    assert tuned.tried.filter("chosen")["penalty"].item() == tuned.chosen["penalty"]
