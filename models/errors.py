@@ -81,3 +81,9 @@ class WrongView(AlluviaError):
     """A release was asked to answer for a view, or a contract of it, that it was not trained on."""
 
     code, title = "M018", "wrong view"
+
+
+class UnusableFigures(AlluviaError):
+    """Numbers that are to be judged or reported are missing, not finite, or not what they should be."""
+
+    code, title = "M021", "unusable figures"
