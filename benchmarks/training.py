@@ -1,9 +1,10 @@
-"""A training dataset of a million rows, made, described and pinned, against its join alone."""
+"""A training dataset of a million rows, made, described and pinned, against the join alone: hand-written, and ours."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from benchmarks.as_of_ways import polars_join_asof
 from benchmarks.feature_lake import feature_store, spine_rows, table, view
 from benchmarks.measure import Row, Work, alternate, versus
 from benchmarks.point_in_time import LARGE, LARGE_GROUPS, LARGE_SPINE, checksum
@@ -19,15 +20,14 @@ def rows() -> list[Row]:
     with feature_store() as store:
         declared = [table(store, name, LARGE) for name in LARGE_GROUPS]
         one, three = (store.get_or_create_feature_view(view(*groups)) for groups in (declared[:1], declared))
-        whole = _measured(one, "one group of 10 M", None, LIMIT)
-        split = _measured(
-            one, "one group of 10 M, split 80:20 by hash", HashSplit(train=0.8, validation=0, test=0.2), None
-        )
-        return [whole, split, _measured(three, "three groups of 10 M", None, LIMIT)]
+        whole = _measured(one, "one group of 10 M", None)
+        split = _measured(one, "one group of 10 M, split 80:20 by hash", HashSplit(train=0.8, validation=0, test=0.2))
+        return [*whole, *split, *_measured(three, "three groups of 10 M", None)]
 
 
-def _measured(fv: StoredFeatureView, what: str, split: Any, limit: float | None) -> Row:
+def _measured(fv: StoredFeatureView, what: str, split: Any) -> list[Row]:
     entities = LARGE // 100
+    folders = {group.name: fv._store.lake / "feature_groups" / group.id for group in fv.view.groups}
 
     def made(seed: int) -> Work:
         spine = spine_rows(LARGE_SPINE, entities, seed=seed)  # another spine: else the dataset is there already
@@ -37,25 +37,34 @@ def _measured(fv: StoredFeatureView, what: str, split: Any, limit: float | None)
         spine = spine_rows(LARGE_SPINE, entities, seed=seed)
         return lambda: fv.get_batch_data(spine, engine="polars").collect()
 
+    def written_by_hand(seed: int) -> Work:
+        spine = spine_rows(LARGE_SPINE, entities, seed=seed)
+        return lambda: polars_join_asof(folders, spine)
+
     first = sum(what.encode())
     dataset, expected = made(first)(), joined(first)()
     if split is None:
-        same = checksum(dataset.frame().drop("__row")) == checksum(expected)
+        same = checksum(dataset.frame().drop("__row")) == checksum(expected) == checksum(written_by_hand(first)())
     else:
         same = sum(dataset.frame(name).height for name in dataset.parts) == expected.height
-    spent = alternate(
-        {"made": lambda n: made(first + 1 + n), "joined": lambda n: joined(first + 1 + n)}, repeats=REPEATS
-    )
+    ways = {"made": made, "joined": joined, "by hand": written_by_hand}
+    spent = alternate({name: lambda n, way=way: way(first + 1 + n) for name, way in ways.items()}, repeats=REPEATS)
     note = f"median of {REPEATS}, after one; stored as Parquet with statistics, content hashes, and its versions pinned"
-    return versus(
-        f"a training dataset of 1 M rows from {what}",
-        spent["made"],
-        "its join alone, in memory",
-        spent["joined"],
-        limit=limit,
-        same=same,
-        note=note,
-    )
+    return [
+        versus(
+            f"a training dataset of 1 M rows from {what}",
+            spent["made"],
+            against,
+            spent[way],
+            limit=LIMIT if split is None else None,
+            same=same,
+            note=note,
+        )
+        for way, against in (
+            ("by hand", "the hand-written join alone, in memory"),
+            ("joined", "our join alone, in memory"),
+        )
+    ]
 
 
 if __name__ == "__main__":

@@ -1,16 +1,18 @@
 """The content fingerprint: a number that two tables share exactly when they hold the same rows.
 
-A row's hash is 128 bits, made of two 64-bit lanes; a table's fingerprint is the sum of its rows' hashes modulo
-2^128, so it does not depend on order and is kept up to date by adding the rows added and subtracting the rows
-removed. It depends on values only, never on the engine, the run or a library's version:
+A row's hash is 128 bits, two halves of 64; a table's fingerprint is the sum of its rows' hashes modulo 2^128, so it
+does not depend on order and is kept up to date by adding the rows added and subtracting the rows removed. It depends
+on values only, never on the engine, the run or a library's version:
 
 1. A value becomes a 64-bit word: integers two's complement; booleans 0 and 1; floats the bits of the float64
    (-0.0 as 0.0); dates the days and timestamps the microseconds since 1970 in UTC; text, bytes and decimals (in
-   plain notation with their declared digits) the XXH64 of their UTF-8 bytes with the lane as seed.
-2. For lane n, a list's word is ``mix`` of the sum of ``mix`` of its length and, over its non-NULL elements, of
-   ``mix(word XOR mix(2 * place + n))``, places counted from 0.
-3. For lane n, a row's word is the sum over its non-NULL columns of ``mix(word XOR salt(column, n))``, and its
-   hash is ``mix`` of that sum; salt is the XXH64 of the column's name with seed n + 2.
+   plain notation with their declared digits) the XXH64 of their UTF-8 bytes.
+2. A list's word is ``mix`` of the sum of ``mix`` of its length and, over its non-NULL elements, of
+   ``mix(word XOR mix(place))``, places counted from 1.
+3. Every non-NULL column is mixed once, ``m = mix(word XOR salt)``. The low half of the row's hash is ``mix`` of the
+   sum of all m, the high half ``mix`` of the sum of all ``m * factor``. The column's salt is the XXH64 of its name
+   with seed 2, its factor that with seed 3 and the last bit set. ``mix`` is a bijection and factors are odd, so a
+   row in which one value differs always differs in both halves.
 4. ``mix`` is the finalizer of SplitMix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators,
    OOPSLA 2014), all arithmetic modulo 2^64.
 
@@ -34,7 +36,6 @@ FORMAT = 2
 """Raise it with any change to the arithmetic; fingerprints of another format are computed anew."""
 
 MODULUS = 1 << 128
-_LANES = (0, 1)
 _CHUNK = 1_000_000
 _BLOCK = 1 << 15
 
@@ -54,22 +55,20 @@ def fingerprint(frame: pl.DataFrame, schema: Mapping[str, pl.DataType]) -> int:
 
 
 def row_hashes(frame: pl.DataFrame, schema: Mapping[str, pl.DataType]) -> tuple[Words, Words]:
-    """The two lanes (low and high 64 bits) of every row's hash, each of shape (n,)."""
-    lanes = [np.zeros(frame.height, dtype=np.uint64) for _ in _LANES]
-    salts = _salts(tuple(schema))
-    for name in schema:
+    """The low and high 64 bits of every row's hash, each of shape (n,)."""
+    low, high = (np.zeros(frame.height, dtype=np.uint64) for _ in range(2))
+    for name, salt, factor in _constants(tuple(schema)):
         column = frame.get_column(name)
         valid = column.is_not_null().to_numpy() if column.null_count() else None
-        words: Words | None = None
-        for lane in _LANES:
-            if words is None or _by_seed(column.dtype):
-                words = _words(column, lane)
-            for part in _blocks(frame.height):
-                mixed = mix(words[part] ^ salts[lane][name])
-                if valid is not None:
-                    mixed *= valid[part]
-                lanes[lane][part] += mixed
-    return mix(lanes[0]), mix(lanes[1])
+        words = _words(column)
+        for part in _blocks(frame.height):
+            mixed = mix(words[part] ^ salt)
+            if valid is not None:
+                mixed *= valid[part]
+            low[part] += mixed
+            mixed *= factor
+            high[part] += mixed
+    return mix(low), mix(high)
 
 
 def _blocks(rows: int) -> Iterator[slice]:
@@ -77,18 +76,14 @@ def _blocks(rows: int) -> Iterator[slice]:
     return (slice(start, start + _BLOCK) for start in range(0, rows, _BLOCK))
 
 
-def _by_seed(dtype: pl.DataType) -> bool:
-    return isinstance(dtype, (pl.String, pl.Binary, pl.Decimal, pl.List))
-
-
-def _words(column: pl.Series, lane: int) -> Words:
+def _words(column: pl.Series) -> Words:
     dtype = column.dtype
     if isinstance(dtype, pl.List):
-        return _list_words(column, lane)
+        return _list_words(column)
     if isinstance(dtype, pl.Decimal):
-        return _xxh64(column.cast(pl.String), lane)
+        return _xxh64(column.cast(pl.String))
     if isinstance(dtype, (pl.String, pl.Binary)):
-        return _xxh64(column, lane)
+        return _xxh64(column)
     if dtype.is_float():
         # Adding positive zero turns -0.0 into 0.0 and leaves every other value as it is.
         return (column.cast(pl.Float64).fill_null(0.0).to_numpy() + 0.0).view(np.uint64)
@@ -99,21 +94,21 @@ def _words(column: pl.Series, lane: int) -> Words:
     return column.cast(pl.Int64).fill_null(0).to_numpy().view(np.uint64)
 
 
-def _list_words(column: pl.Series, lane: int) -> Words:
+def _list_words(column: pl.Series) -> Words:
     lengths = column.list.len().fill_null(0).cast(pl.Int64).to_numpy()
-    places = mix(np.uint64(2) * np.arange(lengths.max(initial=0), dtype=np.uint64) + np.uint64(lane))
+    places = mix(np.arange(1, lengths.max(initial=0) + 1, dtype=np.uint64))
     words = mix(lengths.view(np.uint64))
     for part in _blocks(len(lengths)):
-        words[part] += _element_sums(column[part], lengths[part], places, lane)
+        words[part] += _element_sums(column[part], lengths[part], places)
     return mix(words)
 
 
-def _element_sums(column: pl.Series, lengths: npt.NDArray[np.int64], places: Words, lane: int) -> Words:
+def _element_sums(column: pl.Series, lengths: npt.NDArray[np.int64], places: Words) -> Words:
     """Per list the sum of its elements' mixed words, modulo 2^64."""
     elements = column.explode(empty_as_null=False, keep_nulls=False)
     ends = np.cumsum(lengths)
     place = np.arange(len(elements)) - np.repeat(ends - lengths, lengths)
-    mixed = mix(_words(elements, lane) ^ places[place])
+    mixed = mix(_words(elements) ^ places[place])
     if elements.null_count():
         mixed *= elements.is_not_null().to_numpy()
     so_far = np.concatenate([np.zeros(1, dtype=np.uint64), np.cumsum(mixed, dtype=np.uint64)])
@@ -121,7 +116,7 @@ def _element_sums(column: pl.Series, lengths: npt.NDArray[np.int64], places: Wor
     return sums
 
 
-def _xxh64(column: pl.Series, seed: int) -> Words:
+def _xxh64(column: pl.Series, seed: int = 0) -> Words:
     import polars_hash
 
     hashed = column.to_frame("c").select(polars_hash.col("c").nchash.xxhash64(seed=seed))
@@ -130,8 +125,10 @@ def _xxh64(column: pl.Series, seed: int) -> Words:
 
 
 @cache
-def _salts(names: tuple[str, ...]) -> tuple[dict[str, np.uint64], ...]:
-    return tuple(dict(zip(names, _xxh64(pl.Series(names), lane + 2), strict=True)) for lane in _LANES)
+def _constants(names: tuple[str, ...]) -> list[tuple[str, np.uint64, np.uint64]]:
+    """Each column's name, salt and factor."""
+    salts, factors = (_xxh64(pl.Series(names, dtype=pl.String), seed) for seed in (2, 3))
+    return list(zip(names, salts, factors | np.uint64(1), strict=True))
 
 
 def mix(words: Words) -> Words:
