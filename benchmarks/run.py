@@ -33,6 +33,7 @@ BENCHMARKS = (
     "join_growth",
     "training",
     "refresh",
+    "rankers",
 )
 OTHERS = ("feast",)
 """Run by name only: needs an environment of its own, see `make bench-feast`."""

@@ -9,12 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from models.artefact import pack, unpack
 from models.catalogue import UNKNOWN
 from models.ease import Ease
 from models.errors import NothingToLearn, RankerMisused
 from models.followed_pairs import FOLLOWED, HISTORY, followed_pairs
 from models.histories import Histories, HistoryRule
 from models.history_ridge import HistoryRidge
+from models.item_statistics import ItemStatistics
 from models.liked_pairs import PAIRS, liked_pairs
 from models.popularity import Popularity
 from models.ranker import Ranker, Scores, best, ranks
@@ -176,3 +178,13 @@ def test_a_rank_is_the_place_among_the_best(scores: Scores) -> None:
     found = ranks(scores, rows_, columns.astype(np.int32)).tolist()
     for (row, column), rank in zip(targets, found, strict=True):
         assert rank == (order[row].index(column) if column in order[row] and column != UNKNOWN else -1)
+
+
+def test_a_ranker_and_its_statistics_survive_as_artefacts(ranker: Ranker) -> None:
+    stored = pack(ranker)
+    again = type(ranker).of(unpack(stored.data, stored.sha256))
+    assert again.scores(asked(ranker)).tobytes() == ranker.scores(asked(ranker)).tobytes()
+    assert pack(again).content == stored.content
+    statistics = followed_pairs(RATED, RULE)
+    kept = pack(statistics)
+    assert pack(ItemStatistics.of(unpack(kept.data, kept.sha256)) + followed_pairs(events(rows()), RULE)) == kept
