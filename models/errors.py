@@ -9,7 +9,7 @@
     │                  M103 RankerMisused
     └── transforms     M200 InvalidTransform · M201 InputsMismatch · M202 ValuesMissing
                        M203 NothingToFit · M204 UnknownStep · M205 InvalidWeights
-                       M206 StepFailed
+                       M206 StepFailed · M207 UnknownItem
 
 The printed form is that of `feature_groups.store.errors`.
 """
@@ -155,3 +155,9 @@ class StepFailed(AlluviaError):
     """A step refused its rows, or made of them what no matrix holds."""
 
     code, title = "M206", "step failed"
+
+
+class UnknownItem(AlluviaError):
+    """An item of which nothing is known."""
+
+    code, title = "M207", "unknown item"

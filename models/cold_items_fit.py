@@ -1,0 +1,124 @@
+"""Fit cold items, and judge them on items that were kept from everything that is fitted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from scipy import sparse
+from scipy.stats import rankdata
+from sklearn.decomposition import TruncatedSVD
+from sklearn.linear_model import Ridge
+from sklearn.model_selection import KFold
+from threadpoolctl import threadpool_limits
+
+from models.block_weights import Fold
+from models.cold_items import ColdItems
+from models.matrix import Matrix
+from models.transform import Transform
+from models.transform_fit import fit
+
+COMPONENTS = 64
+ALPHA = 3.0
+"""Strength of the ridge for blocks whose rows have a mean squared length of 1."""
+
+LEAST_LIKED = 3
+"""Users who like fewer of the kept items are not judged by: their AUC is mostly noise."""
+
+
+def fit_cold_items(
+    liked: sparse.csr_array, content: Matrix, components: int = COMPONENTS, alpha: float = ALPHA, seed: int = 0
+) -> ColdItems:
+    """Factorise who liked what, then explain the items' factors by content.
+
+    Items weigh ``sqrt(likes) + 0.1``: the factors of an item that few like are noise.
+
+    Args:
+        liked: Ones, of shape (users, items).
+        content: Of the same items, in the same order.
+        components: Factors, at most as many as there are items.
+        alpha: Strength of the ridge.
+        seed: Of the randomised decomposition.
+    """
+    with threadpool_limits(limits=1):
+        decomposition = TruncatedSVD(min(components, *liked.shape), random_state=seed).fit(liked)
+        factors = np.ascontiguousarray(decomposition.components_.T)
+        return _explained(factors, likes(liked), content, alpha)
+
+
+def mean_user_auc(scores: NDArray[np.floating], liked: sparse.csr_array, least: int = LEAST_LIKED) -> float:
+    """How often an item that a user likes is scored above one of the others, mean over users.
+
+    Args:
+        scores: Of shape (users, items).
+        liked: Ones, of the same shape.
+        least: Users who like fewer items, or all of them, are left out.
+
+    Returns:
+        Between 0 and 1; 0.5 is chance; NaN without users.
+    """
+    held = liked.toarray() > 0
+    n = held.sum(axis=1)
+    judged = (n >= least) & (n < held.shape[1])
+    held, n = held[judged], n[judged]
+    ranks = np.where(held, rankdata(scores[judged], axis=1), 0.0).sum(axis=1)
+    # Mann and Whitney's U of the liked items' ranks.
+    return float(np.mean((ranks - n * (n + 1) / 2) / (n * (held.shape[1] - n)))) if len(n) else float("nan")
+
+
+def cold_folds(
+    transform: Transform,
+    items: pl.DataFrame,
+    liked: sparse.csr_array,
+    *,
+    seeds: Sequence[int] = (0, 1, 2),
+    parts: int = 5,
+    alpha: float = ALPHA,
+) -> Iterator[Fold]:
+    """Keep a part of the items from everything that is fitted, factors and content alike; judge by mean user AUC.
+
+    Args:
+        transform: Of the items' content.
+        items: One row per item.
+        liked: Ones, of shape (users, items), in the same order.
+        seeds: Each parts the items anew.
+        parts: Of one seed; each is kept once.
+        alpha: Strength of the ridge.
+    """
+    for seed in seeds:
+        for warm, cold in KFold(parts, shuffle=True, random_state=seed).split(np.arange(items.height)):
+            yield _fold(transform, items, liked, warm, cold, alpha)
+
+
+def likes(liked: sparse.csr_array) -> NDArray[np.float64]:
+    """How many users like each item."""
+    return np.asarray(liked.sum(axis=0), dtype=np.float64).ravel()
+
+
+def _fold(
+    transform: Transform,
+    items: pl.DataFrame,
+    liked: sparse.csr_array,
+    warm: NDArray[np.int64],
+    cold: NDArray[np.int64],
+    alpha: float,
+) -> Fold:
+    fitted = fit(transform, items[warm])
+    seen, kept = liked[:, warm], liked[:, cold]
+    with threadpool_limits(limits=1):
+        width = min(COMPONENTS, *seen.shape)
+        factors = np.ascontiguousarray(TruncatedSVD(width, random_state=0).fit(seen).components_.T)
+
+    def judge(train: Matrix, validation: Matrix) -> float:
+        model = _explained(factors, likes(seen), train, alpha)
+        return mean_user_auc(model.scores(seen, validation), kept)
+
+    return Fold(fitted.blocks_of(items[warm]), fitted.blocks_of(items[cold]), judge)
+
+
+def _explained(factors: NDArray[np.float64], likes: NDArray[np.float64], content: Matrix, alpha: float) -> ColdItems:
+    with threadpool_limits(limits=1):
+        ridge = Ridge(alpha=alpha).fit(content.values.astype(np.float64), factors, sample_weight=np.sqrt(likes) + 0.1)
+    return ColdItems(factors, np.ascontiguousarray(ridge.coef_.T), np.asarray(ridge.intercept_))
