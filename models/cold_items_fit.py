@@ -42,10 +42,7 @@ def fit_cold_items(
         alpha: Strength of the ridge.
         seed: Of the randomised decomposition.
     """
-    with threadpool_limits(limits=1):
-        decomposition = TruncatedSVD(min(components, *liked.shape), random_state=seed).fit(liked)
-        factors = np.ascontiguousarray(decomposition.components_.T)
-        return _explained(factors, likes(liked), content, alpha)
+    return _explained(_factors(liked, components, seed), likes(liked), content, alpha)
 
 
 def mean_user_auc(scores: NDArray[np.floating], liked: sparse.csr_array, least: int = LEAST_LIKED) -> float:
@@ -107,15 +104,19 @@ def _fold(
 ) -> Fold:
     fitted = fit(transform, items[warm])
     seen, kept = liked[:, warm], liked[:, cold]
-    with threadpool_limits(limits=1):
-        width = min(COMPONENTS, *seen.shape)
-        factors = np.ascontiguousarray(TruncatedSVD(width, random_state=0).fit(seen).components_.T)
+    factors, weights = _factors(seen, COMPONENTS, seed=0), likes(seen)
 
     def judge(train: Matrix, validation: Matrix) -> float:
-        model = _explained(factors, likes(seen), train, alpha)
+        model = _explained(factors, weights, train, alpha)
         return mean_user_auc(model.scores(seen, validation), kept)
 
     return Fold(fitted.blocks_of(items[warm]), fitted.blocks_of(items[cold]), judge)
+
+
+def _factors(liked: sparse.csr_array, components: int, seed: int) -> NDArray[np.float64]:
+    with threadpool_limits(limits=1):
+        decomposition = TruncatedSVD(min(components, *liked.shape), random_state=seed).fit(liked)
+    return np.ascontiguousarray(decomposition.components_.T)
 
 
 def _explained(factors: NDArray[np.float64], likes: NDArray[np.float64], content: Matrix, alpha: float) -> ColdItems:

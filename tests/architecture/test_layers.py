@@ -32,6 +32,7 @@ PLANTED: dict[str, tuple[str, str]] = {
     "engines": ("feature_groups/store/planted_engine.py", "import feature_groups.store.engines.polars\n"),
     "spark": ("tasks/planted_spark.py", "def late():\n    from pyspark.sql import functions\n"),
     "tasks": ("tasks/planted_group.py", "from feature_groups.sources import generator\n"),
+    "fitting": ("models/planted_serving.py", "def late():\n    from models import transform_fit\n"),
 }
 
 
