@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import polars as pl
 import pytest
@@ -10,7 +8,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 from sklearn.metrics import roc_auc_score
 
-import stored_parts
+from models.artefact import pack, unpack
 from models.block_weights import Trials, choose_weights
 from models.cold_items import ColdItems
 from models.cold_items_fit import cold_folds, fit_cold_items, mean_user_auc
@@ -70,7 +68,7 @@ def test_content_that_is_liked_pays_and_words_that_say_nothing_are_switched_off(
     assert np.mean(Trials(folds).scores({"genre": 0, "year": 0, "title": 1})) < 0.55
 
 
-def test_cold_films_are_scored_bit_for_bit_also_one_by_one_and_after_storing(tmp_path: Path) -> None:
+def test_cold_films_are_scored_bit_for_bit_also_one_by_one_and_after_storing() -> None:
     warm, cold = MOVIES.head(130), MOVIES.tail(30)
     fitted = fit(films, warm)
     model = fit_cold_items(LIKED[:, :130], fitted.apply(warm), components=8)
@@ -82,11 +80,11 @@ def test_cold_films_are_scored_bit_for_bit_also_one_by_one_and_after_storing(tmp
     assert mean_user_auc(scores, kept) > 0.7
     alone = [model.scores(seen[u : u + 1], fitted.apply(cold[i : i + 1]))[0, 0] for u, i in ((0, 0), (7, 3), (119, 29))]
     assert alone == [scores[0, 0], scores[7, 3], scores[119, 29]]
-    stored_parts.write(model.parts(), tmp_path)
-    restored = ColdItems.of(stored_parts.read(tmp_path))
+    stored = pack(model)
+    restored = ColdItems.of(unpack(stored.data, stored.sha256))
     assert restored.scores(seen, fitted.apply(cold)).tobytes() == scores.tobytes()
     again = fit_cold_items(LIKED[:, :130], fitted.apply(warm), components=8)
-    assert stored_parts.digest(again.parts()) == stored_parts.digest(model.parts())
+    assert pack(again).content == stored.content
 
 
 def vectors() -> pl.DataFrame:
