@@ -8,7 +8,7 @@ from statistics import fmean
 
 import polars as pl
 
-from models.block_weights import Fold, Trials, shortfall
+from models.block_weights import Fold, Trials, pays, shortfall
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,7 +19,7 @@ class Ablation:
         score: Mean over the folds with all blocks at their weights.
         blocks: One row per block: ``block``, ``weight``, ``alone`` (score of this block by itself), ``without`` (of
             all others; NULL where there is none), ``worth`` (what is lost without it), ``se`` (its standard error
-            over the folds) and ``pays`` (worth more than one standard error).
+            over the folds) and ``pays`` (worth more than `PAYS` standard errors).
     """
 
     score: float
@@ -60,7 +60,7 @@ def ablation(folds: Sequence[Fold], weights: Mapping[str, float]) -> Ablation:
                 "without": fmean(without) if without else None,
                 "worth": worth,
                 "se": se,
-                "pays": None if worth is None or se is None else worth > se,
+                "pays": None if worth is None or se is None else pays(worth, se),
             }
         )
     return Ablation(

@@ -15,6 +15,9 @@ from models.matrix import Blocks, Matrix, checked_weights
 
 GRID = (0.0, 0.1, 0.3, 1.0)
 
+PAYS = 2.0
+"""Standard errors by which a block must gain: the best of several weights is better by one by luck alone."""
+
 
 @dataclass(frozen=True, eq=False)
 class Fold:
@@ -95,8 +98,8 @@ def choose_weights(
 ) -> ChosenWeights:
     """Choose the weight of one block after the other, until a round changes none.
 
-    A block takes the weight of the best mean score; but 0, if the best is not better by more than one standard error
-    of the difference between the two over the folds: a block must pay its way.
+    A block takes the weight of the best mean score; but 0, unless the best is better than without the block by more
+    than `PAYS` standard errors of the difference over the folds: a block must pay its way.
 
     Args:
         folds: Of the training split only; several, so that differences have an error.
@@ -117,7 +120,7 @@ def choose_weights(
             found = _tried(trials, weights, block, sorted({*grid, weights[block]}))
             best = max(found, key=lambda weight: (fmean(found[weight]), -weight))
             short = {weight: shortfall(found[best], found[weight]) for weight in found}
-            weights[block] = 0.0 if 0.0 in short and short[0.0][0] <= short[0.0][1] else best
+            weights[block] = best if 0.0 not in short or pays(*short[0.0]) else 0.0
             rows += [_row(block, w, found[w], short[w], chosen=w == weights[block]) for w in found]
         if weights == before:
             break
@@ -129,6 +132,11 @@ def shortfall(better: Sequence[float], worse: Sequence[float]) -> tuple[float, f
     differences = [b - w for b, w in zip(better, worse, strict=True)]
     n = len(differences)
     return fmean(differences), stdev(differences) / math.sqrt(n) if n > 1 else 0.0
+
+
+def pays(worth: float, se: float) -> bool:
+    """Whether a mean gain is more than luck."""
+    return worth > PAYS * se
 
 
 def _tried(

@@ -126,7 +126,10 @@ class FittedTransform:
         return Matrix(values, self.names)
 
     def apply_sparse(self, frame: pl.DataFrame) -> sparse.csr_array:
-        """The same numbers as `apply` makes, as a sparse array of float32, for blocks that were never dense."""
+        """The same numbers as `apply` makes, as a sparse array of float32, for blocks that were never dense.
+
+        Its indices are of 32 bits, as scikit-learn's linear models want them.
+        """
         made = []
         for block, rows in self._weighted_rows(frame):
             kept = sparse.csr_array(rows)
@@ -134,7 +137,9 @@ class FittedTransform:
             made.append(sparse.csr_array((values, kept.indices, kept.indptr), shape=kept.shape))
         if not made:
             return sparse.csr_array((0, len(self.names)), dtype=np.float32)
-        return sparse.csr_array(sparse.hstack(made, format="csr"))
+        rows = sparse.csr_array(sparse.hstack(made, format="csr"))
+        rows.indices, rows.indptr = rows.indices.astype(np.int32), rows.indptr.astype(np.int32)
+        return rows
 
     def blocks_of(self, frame: pl.DataFrame) -> Blocks:
         """The rows of every fitted block, unweighted, to choose weights on; raises as `apply` does."""

@@ -33,7 +33,7 @@ def fit(transform: Transform, rows: pl.DataFrame) -> FittedTransform:
     # Several threads would sum in another order each time.
     with threadpool_limits(limits=1):
         blocks = tuple(_block(transform, block, rows) for block in on)
-    weights = {block.name: block.weight for block in on}
+    weights = {block.name: float(block.weight) for block in on}
     inputs = dict(transform.inputs)
     return FittedTransform(transform.name, transform.version, transform.fingerprint, inputs, blocks, weights)
 

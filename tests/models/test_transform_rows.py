@@ -9,8 +9,8 @@ import polars as pl
 import pytest
 from sklearn.preprocessing import FunctionTransformer
 
-import stored_parts
 from modal import EVERYTHING, SCHEMA, rows
+from models.artefact import pack
 from models.blocks_categories import Categories, Lists
 from models.blocks_counts import Svd, TfIdf
 from models.blocks_embeddings import Embedding
@@ -191,10 +191,10 @@ def test_what_is_learnt_depends_on_the_training_rows_only_and_on_each_of_them() 
     train, test = everything.head(60), everything.tail(20)
     perturbed = pl.concat([train, test.with_columns(pl.col("size") * 1000, text=pl.lit("perturbed"))])
 
-    found = stored_parts.digest(fit(EVERYTHING, train).parts())
+    found = pack(fit(EVERYTHING, train)).content
 
-    assert stored_parts.digest(fit(EVERYTHING, perturbed.head(60)).parts()) == found
-    assert stored_parts.digest(fit(EVERYTHING, everything).parts()) != found
+    assert pack(fit(EVERYTHING, perturbed.head(60))).content == found
+    assert pack(fit(EVERYTHING, everything)).content != found
 
 
 def test_a_stored_transform_of_unknown_steps_is_refused() -> None:

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import stored_parts
 from modal import EVERYTHING, SCHEMA, rows
+from models.artefact import pack, unpack
 from models.fitted_transform import FittedTransform
 from models.row_wise import in_padded_blocks, product
 from models.transform_fit import fit
@@ -55,13 +55,13 @@ def test_other_columns_and_their_order_change_nothing() -> None:
     assert FITTED.apply(more).values.tobytes() == EXPECTED.tobytes()
 
 
-def test_a_restored_transform_serves_the_same_bytes(tmp_path: Path) -> None:
-    stored_parts.write(FITTED.parts(), tmp_path)
+def test_a_restored_transform_serves_the_same_bytes() -> None:
+    stored = pack(FITTED)
 
-    restored = FittedTransform.of(stored_parts.read(tmp_path))
+    restored = FittedTransform.of(unpack(stored.data, stored.sha256))
 
     assert restored.names == FITTED.names
-    assert stored_parts.digest(restored.parts()) == stored_parts.digest(FITTED.parts())
+    assert pack(restored).content == stored.content == pack(fit(EVERYTHING, TRAINED_ON)).content
     assert restored.apply(SERVED).values.tobytes() == EXPECTED.tobytes()
     assert restored.apply(SERVED[7:8]).values.tobytes() == EXPECTED[7:8].tobytes()
 
@@ -70,10 +70,10 @@ CHILD = """
 import sys
 from pathlib import Path
 import polars as pl
-import stored_parts
+from models.artefact import unpack
 from models.fitted_transform import FittedTransform
 folder = Path(sys.argv[1])
-fitted = FittedTransform.of(stored_parts.read(folder))
+fitted = FittedTransform.of(unpack((folder / "stored").read_bytes(), sys.argv[2]))
 (folder / "served").write_bytes(fitted.apply(pl.read_parquet(folder / "rows")).values.tobytes())
 fitting = {"models.transform_fit", "models.step_fits"} & set(sys.modules)
 assert not fitting, fitting
@@ -81,18 +81,15 @@ assert not fitting, fitting
 
 
 def test_another_process_serves_the_same_bytes_and_cannot_fit(tmp_path: Path) -> None:
-    stored_parts.write(FITTED.parts(), tmp_path)
+    stored = pack(FITTED)
+    (tmp_path / "stored").write_bytes(stored.data)
     SERVED.write_parquet(tmp_path / "rows")
 
-    subprocess.run([sys.executable, "-c", CHILD, str(tmp_path)], check=True, env=_environment(threads=2))
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "OPENBLAS_NUM_THREADS": "2"}
+    command = [sys.executable, "-c", CHILD, str(tmp_path), stored.sha256]
+    subprocess.run(command, check=True, env=environment)
 
     assert (tmp_path / "served").read_bytes() == EXPECTED.tobytes()
-
-
-def _environment(threads: int) -> dict[str, str]:
-    root = Path(__file__).parents[2]
-    paths = os.pathsep.join(map(str, (root, root / "tests" / "support")))
-    return {**os.environ, "PYTHONPATH": paths, "OPENBLAS_NUM_THREADS": str(threads)}
 
 
 def test_sparse_rows_are_the_same_numbers() -> None:
