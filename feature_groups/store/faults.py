@@ -36,6 +36,14 @@ POINTS: dict[str, str] = {
     "vacuum.planned": "what goes is known; nothing is removed",
     "vacuum.recorded": "the vacuum is recorded; nothing is removed",
     "vacuum.removing": "some of the files are removed",
+    "release.member_stored": "a member's bytes are stored; no reference names them",
+    "release.member_known": "a member's reference is stored; its maker has not got it",
+    "release.checked": "the release can be made; its manifest is not written",
+    "release.written": "the manifest is written; the release is not in the log",
+    "release.recorded": "the release is in the log; its maker has not got it",
+    "release.before_switch": "the release may be promoted; nothing is switched",
+    "release.after_switch": "the switch is written; nobody has been told",
+    "release.collecting": "some of what no release in use needs is removed",
 }
 """Every point, with the state the data is in there."""
 

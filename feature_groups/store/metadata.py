@@ -1,4 +1,4 @@
-"""The metadata port: immutable JSON objects, written only if absent, and numbered logs of them.
+"""The metadata port: immutable objects, JSON or bytes, written only if absent, and numbered logs of them.
 
 Instead of a pointer that is overwritten, a log has entries 000001.json, 000002.json, ...; the highest is current.
 Two writers of one number cannot both succeed, on a folder as on an object store.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ Json = dict[str, Any]
 
 
 class Metadata:
-    """Immutable JSON objects by path.
+    """Immutable objects by path.
 
     Args:
         root: Folder of the metadata, made when it is first written to.
@@ -31,19 +32,36 @@ class Metadata:
 
     def put_if_absent(self, path: str, value: Json) -> bool:
         """Write the object; False when there is one already, which is then left as it is."""
+        return self.put_bytes_if_absent(path, json.dumps(value, sort_keys=True).encode())
+
+    def put_bytes_if_absent(self, path: str, data: bytes) -> bool:
+        """Write bytes of any length, all or nothing; False when the object is there already."""
         try:
-            obstore.put(self._store, path, json.dumps(value, sort_keys=True).encode(), mode="create")
+            # In one piece: parts of a large object cannot be put under a condition.
+            obstore.put(self._store, path, data, mode="create", use_multipart=False)
         except AlreadyExistsError:
             return False
         return True
 
     def get(self, path: str) -> Json | None:
         """The object, or None."""
+        data = self.get_bytes(path)
+        return None if data is None else json.loads(data)
+
+    def get_bytes(self, path: str) -> bytes | None:
+        """The object's bytes, or None."""
         try:
-            value: Json = json.loads(bytes(obstore.get(self._store, path).bytes()))
+            return bytes(obstore.get(self._store, path).bytes())
         except FileNotFoundError:
             return None
-        return value
+
+    def exists(self, path: str) -> bool:
+        """Whether there is such an object."""
+        try:
+            obstore.head(self._store, path)
+        except FileNotFoundError:
+            return False
+        return True
 
     def remove(self, path: str) -> None:
         """Remove the object; nothing happens when there is none."""
@@ -54,12 +72,21 @@ class Metadata:
         """Paths of all objects below a folder, sorted."""
         return sorted(str(m["path"]) for batch in obstore.list(self._store, folder.rstrip("/") + "/") for m in batch)
 
+    def changed(self, folder: str) -> dict[str, tuple[datetime, int]]:
+        """When each object below a folder was written, in UTC, and its bytes, by path."""
+        listed = [m for batch in obstore.list(self._store, folder.rstrip("/") + "/") for m in batch]
+        return {str(m["path"]): (m["last_modified"], int(m["size"])) for m in listed}
+
     def append(self, log: str, value: Json) -> int:
         """Write the next entry of a numbered log; returns its number, from 1."""
         number = self.last_number(log) + 1
         while not self.put_if_absent(f"{log}/{number:06d}.json", value):
             number += 1
         return number
+
+    def append_after(self, log: str, number: int, value: Json) -> bool:
+        """Write the entry that follows a number; False when another one follows it already."""
+        return self.put_if_absent(f"{log}/{number + 1:06d}.json", value)
 
     def last(self, log: str) -> Json | None:
         """The newest entry of a numbered log, or None."""
