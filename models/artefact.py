@@ -18,11 +18,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
-import scipy
-import sklearn
 from threadpoolctl import threadpool_info
 
 from feature_groups.store.digest import canonical_json, digest
@@ -108,10 +107,11 @@ def unpack(data: bytes, sha256: str, where: str = "artefact") -> Parts:
             raise ValueError(f"files that do not belong there: {strange[:3]}")  # noqa: TRY301
     except Exception as error:  # zipfile, json and NumPy raise all kinds of things for a malformed file
         raise _damaged(where, f"Its bytes are no artefact: {type(error).__name__}: {error}") from error
-    if stored and _minor(made) != _minor(sklearn.__version__):
+    here = version("scikit-learn")
+    if stored and _minor(made) != _minor(here):
         raise LibraryDiffers(
             where,
-            what=f"Its estimators were made with scikit-learn {made}, here is {sklearn.__version__}; what another "
+            what=f"Its estimators were made with scikit-learn {made}, here is {here}; what another "
             "minor version makes of them may be wrong without a word.",
             state="was not loaded",
             next_step=f"install scikit-learn {_minor(made)}.*, or train and release again with this one.",
@@ -125,8 +125,8 @@ def made_with() -> dict[str, str]:
     return {
         "python": platform.python_version(),
         "numpy": np.__version__,
-        "scipy": scipy.__version__,
-        "scikit-learn": sklearn.__version__,
+        "scipy": version("scipy"),
+        "scikit-learn": version("scikit-learn"),
         "cpu": cpu_family(),
         "lock": lock_hash(),
     }
@@ -135,7 +135,10 @@ def made_with() -> dict[str, str]:
 @cache
 def cpu_family() -> str:
     """The machine and the kernels that its linear algebra takes, e.g. ``x86_64 SkylakeX``: floats agree within one."""
-    kernels = {str(library["architecture"]) for library in threadpool_info() if library["user_api"] == "blas"}
+    blas = [library for library in threadpool_info() if library["user_api"] == "blas"]
+    # SciPy may bring a second one, which is loaded or not; the same machine is to have one name.
+    numpy_blas = [library for library in blas if "numpy" in str(library["filepath"])] or blas
+    kernels = {str(library["architecture"]) for library in numpy_blas}
     return " ".join([platform.machine(), *sorted(kernels)])
 
 

@@ -14,8 +14,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import skops.io
-from skops.io._protocol import PROTOCOL
 
 from feature_groups.store.errors import AlluviaError
 from models.errors import ArtefactDamaged, InvalidParts, UntrustedType
@@ -43,6 +41,8 @@ def estimator_to_bytes(estimator: object, where: str) -> bytes:
         UntrustedType: It holds a type that is not in our list, a function for example; names it.
         InvalidParts: skops cannot save it.
     """
+    import skops.io  # takes half a second, which a process without estimators does not pay
+
     try:
         members = read_zip(skops.io.dumps(estimator))
     except Exception as error:  # skops raises whatever the object's own state raises
@@ -67,6 +67,9 @@ def estimator_from_bytes(data: bytes, where: str) -> Any:
         UntrustedType: The file describes a type, or a way to make one, that is not in our list; nothing was made.
         ArtefactDamaged: It is no skops file of the version installed here.
     """
+    import skops.io
+    from skops.io._protocol import PROTOCOL
+
     try:
         schema = json.loads(read_zip(data)[_SCHEMA])
         if schema["protocol"] != PROTOCOL:  # older ones choose older, laxer code

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
@@ -13,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from children import PROJECT
 from feature_groups.store.errors import InvalidDeclaration
 from members import Gate, Weights, weights
 from models.errors import (
@@ -181,7 +184,7 @@ def test_a_release_that_is_asked_for_another_view_refuses(made: Registry) -> Non
     used = DatasetUsed("age_gate_v1", "c" * 64, 1, {"parts/train": "d"}, "HashSplit(...)", 18)
     chosen = replace(release(made, 1), datasets=(used,))
     chosen.require_view("age_gate_v1", "c" * 64)
-    with pytest.raises(WrongView, match="not trained on 'age_gate_v2'. Did you mean 'age_gate_v1'"):
+    with pytest.raises(WrongView, match=r"not trained on 'age_gate_v2'\. Did you mean 'age_gate_v1'"):
         chosen.require_view("age_gate_v2", "c" * 64)
     with pytest.raises(WrongView, match="now that is dddd"):
         chosen.require_view("age_gate_v1", "d" * 64)
@@ -259,10 +262,7 @@ def test_the_registry_opens_without_spark_or_prefect(lake: Path) -> None:
         "r = registry(Path(sys.argv[1])); r.promote(r.release(release(r, 1)))\n"
         "print([m for m in ('pyspark', 'delta', 'prefect') if m in sys.modules])"
     )
-    import subprocess
-    import sys
 
-    from children import PROJECT
 
     said = subprocess.run(
         [sys.executable, "-c", code, str(lake)],

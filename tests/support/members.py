@@ -7,7 +7,6 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.linear_model import LogisticRegression
 
 from models.parts import Parts
 
@@ -62,6 +61,8 @@ class Gate:
 
     @classmethod
     def fitted(cls, seed: int = 0) -> Self:
+        from sklearn.linear_model import LogisticRegression  # a second, which most children do without
+
         random = np.random.default_rng(seed)
         rows = random.normal(size=(80, 3))
         return cls(LogisticRegression().fit(rows, rows[:, 0] + random.normal(size=80) > 0))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import select
 import sys
 from datetime import timedelta
 from pathlib import Path
@@ -48,8 +49,6 @@ def names(made: Registry, chosen: Release) -> set[str]:
 
 def read_until_told(made: Registry) -> None:
     """Read the champion until a line comes in; says how many reads there were, of how many releases, how many mixed."""
-    import select
-
     reads, mixed, seen, last, backwards = 0, 0, set(), 0, 0
     while not select.select([sys.stdin], [], [], 0)[0]:
         state = made.state()

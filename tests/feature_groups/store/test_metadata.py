@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,25 @@ def test_an_object_is_written_once_and_never_changed(metadata: Metadata) -> None
     assert metadata.put_if_absent("a/b.json", {"x": 1})
     assert not metadata.put_if_absent("a/b.json", {"x": 2})
     assert metadata.get("a/b.json") == {"x": 1}
+
+
+def test_bytes_of_any_length_are_written_once(metadata: Metadata) -> None:
+    large = bytes(range(256)) * 50_000
+    assert metadata.put_bytes_if_absent("a/large", large)
+    assert not metadata.put_bytes_if_absent("a/large", b"other")
+    assert metadata.get_bytes("a/large") == large
+    assert (metadata.exists("a/large"), metadata.exists("a/small")) == (True, False)
+    assert metadata.get_bytes("a/small") is None
+    ((path, (at, size)),) = metadata.changed("a").items()
+    assert (path, size) == ("a/large", len(large))
+    assert abs((datetime.now(UTC) - at).total_seconds()) < 60
+
+
+def test_the_entry_after_a_number_is_written_by_one(metadata: Metadata) -> None:
+    assert metadata.append_after("log", 0, {"x": 1})
+    assert not metadata.append_after("log", 0, {"x": 2})
+    assert metadata.append_after("log", 1, {"x": 3})
+    assert metadata.entries("log") == [{"x": 1}, {"x": 3}]
 
 
 def test_what_is_not_there_is_none(metadata: Metadata) -> None:
