@@ -1,10 +1,10 @@
 """Every error that models raise: one class per code.
 
     AlluviaError
-    ├── artefacts      M001 ArtefactDamaged · M002 UntrustedType · M003 LibraryDiffers
-    │                  M004 InvalidParts · M011 UnknownRelease · M012 InvalidRelease
-    │                  M013 MixedLineage · M014 MemberMissing · M015 SwitchConflict
-    │                  M016 NotBlessed · M017 GoldenDiffers · M018 WrongView
+    ├── artefacts      M001 ArtefactDamaged · M002 UntrustedType · M003 LibraryDiffers · M004 InvalidParts
+    ├── releases       M011 UnknownRelease · M012 InvalidRelease · M013 MixedLineage · M014 MemberMissing
+    │                  M015 SwitchConflict · M016 NotBlessed · M017 GoldenDiffers · M018 WrongView
+    ├── evaluation     M021 UnusableFigures
     ├── rankers        M100 CataloguesDiffer · M101 StatisticsOverflow · M102 NothingToLearn
     │                  M103 RankerMisused
     └── transforms     M200 InvalidTransform · M201 InputsMismatch · M202 ValuesMissing
@@ -89,6 +89,12 @@ class WrongView(AlluviaError):
     """A release was asked to answer for a view, or a contract of it, that it was not trained on."""
 
     code, title = "M018", "wrong view"
+
+
+class UnusableFigures(AlluviaError):
+    """Numbers that are to be judged or reported are missing, not finite, or not what they should be."""
+
+    code, title = "M021", "unusable figures"
 
 
 class CataloguesDiffer(AlluviaError):
