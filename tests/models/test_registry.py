@@ -263,7 +263,6 @@ def test_the_registry_opens_without_spark_or_prefect(lake: Path) -> None:
         "print([m for m in ('pyspark', 'delta', 'prefect') if m in sys.modules])"
     )
 
-
     said = subprocess.run(
         [sys.executable, "-c", code, str(lake)],
         env={**os.environ, "PYTHONPATH": f"{PROJECT}:{PROJECT / 'tests' / 'support'}"},
