@@ -1,4 +1,4 @@
-"""Calibration: do things that are given a probability happen that often?"""
+"""Calibration: whether things that are given a probability happen that often."""
 
 from __future__ import annotations
 
