@@ -34,7 +34,7 @@ class Images:
                 f"image encoder {self.encoder!r:.80}",
                 what=f"There is: {', '.join(sorted(ENCODERS))}.",
                 state="is not known",
-                next_step="use one of these, or add it to models.image_vectors.ENCODERS first",
+                next_step="use one of these, or add it to models.image_vectors.ENCODERS first.",
             )
 
     @property

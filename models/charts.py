@@ -1,4 +1,4 @@
-"""Small pictures as self-contained SVG: bars with intervals, a calibration curve, lines."""
+"""Small pictures as SVG to stand inside HTML: bars with intervals, a calibration curve, lines."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def _plot(
 def _svg(title: str, width: int, height: int, drawn: Iterable[str]) -> str:
     name = html.escape(title)
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" style="font: 12px sans-serif" '
+        f'<svg width="{width}" height="{height}" style="font: 12px sans-serif" '
         f'role="img" aria-label="{name}"><title>{name}</title>'
         f'<text x="{_PAD}" y="14" fill="{_TEXT}" font-weight="bold">{name}</text>{"".join(drawn)}</svg>'
     )

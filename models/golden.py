@@ -114,7 +114,7 @@ class Golden:
         elsewhere = f"another {' and '.join(moved)} than it was made with" if moved else "the same lock and CPU family"
         passed = bool(moved) and largest <= TOLERANCE
         bound = f"at most {TOLERANCE:g} apart" if moved else "the same bytes"
-        said = f"Under {elsewhere} {counted} differ, by up to {largest:.3g}; allowed are answers {bound}."
+        said = f"Under {elsewhere}, {counted} differ, by up to {largest:.3g}; allowed are answers {bound}."
         return GoldenCheck(passed=passed, equal=False, largest=largest, said=said)
 
     def check(self, answer: Answer, where: str) -> GoldenCheck:

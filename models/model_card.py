@@ -77,13 +77,17 @@ def _paragraphs(text: str) -> str:
 
 
 def _numbers(what: str, figures: Mapping[str, float]) -> str:
-    return html_table((what, "value"), [[name, f"{value:g}"] for name, value in figures.items()]) if figures else ""
+    return (
+        html_table((what, "value"), [[name, f"{value:g}"] for name, value in sorted(figures.items())])
+        if figures
+        else ""
+    )
 
 
 def _members(release: Release) -> str:
     rows = [
-        [role, m.kind, m.content[:16], f"{m.bytes:,}", ", ".join(release.trained_on.get(role, ()))]
-        for role, m in release.members.items()
+        [role, m.kind, m.content[:16], f"{m.bytes:,}", ", ".join(sorted(release.trained_on.get(role, ())))]
+        for role, m in sorted(release.members.items())
     ]
     return html_table(("role", "kind", "content", "bytes", "trained on predictions of"), rows)
 
@@ -97,7 +101,7 @@ def _data(release: Release) -> str:
 
 
 def _lineage(release: Release, ancestry: Sequence[Release]) -> str:
-    facts = [["code", release.code], ["flow run", release.flow_run], *map(list, release.made_with.items())]
+    facts = [["code", release.code], ["flow run", release.flow_run], *map(list, sorted(release.made_with.items()))]
     facts += [["parent", release.parent or "none"], ["evaluation report", release.report or "none"]]
     parents = [[r.id[:16], "blessed" if r.blessed else "not blessed", _few(r.metrics)] for r in ancestry]
     shown = html_table(("release", "gates", "figures"), parents) if parents else ""
@@ -105,4 +109,4 @@ def _lineage(release: Release, ancestry: Sequence[Release]) -> str:
 
 
 def _few(metrics: Mapping[str, float]) -> str:
-    return ", ".join(f"{name} {value:.4g}" for name, value in list(metrics.items())[:6])
+    return ", ".join(f"{name} {value:.4g}" for name, value in sorted(metrics.items())[:6])

@@ -30,7 +30,7 @@ def report_markdown(report: EvaluationReport) -> str:
     facts = [f"- {markdown(name)}: {markdown(value)}" for name, value in _facts(report)]
     parts = [f"## {markdown(report.title)}", markdown_table(_HEAD, _figures(report.figures)), "\n".join(facts)]
     if report.curve:
-        parts.append(markdown_table(list(report.curve[0]), _curve(report)))
+        parts.append(markdown_table(_measured(report), _curve(report)))
     return "\n\n".join(part for part in parts if part)
 
 
@@ -46,12 +46,9 @@ def report_html(report: EvaluationReport) -> str:
         points = [(b.predicted, b.observed, b.count) for b in report.calibration.bins]
         parts.append(calibration(f"calibration, ECE {report.calibration.ece:.4f}", points))
     if report.curve:
-        parts.append(html_table(list(report.curve[0]), _curve(report)))
-        series = {
-            name: [(point["threshold"], point[name]) for point in report.curve if name in point]
-            for name in report.curve[0]
-            if name != "threshold"
-        }
+        names = _measured(report)
+        parts.append(html_table(names, _curve(report)))
+        series = {n: [(p[names[0]], p[n]) for p in report.curve if n in p] for n in names[1:]}
         parts.append(lines("what each threshold costs and spares", "threshold", series))
     return "".join(parts)
 
@@ -89,8 +86,13 @@ def _figures(figures: Iterable[Figure]) -> list[list[str]]:
     ]
 
 
+def _measured(report: EvaluationReport) -> list[str]:
+    """The threshold, and what was measured at it, by name: JSON keeps no order."""
+    return ["threshold", *sorted({name for point in report.curve for name in point} - {"threshold"})]
+
+
 def _curve(report: EvaluationReport) -> list[list[str]]:
-    names = list(report.curve[0])
+    names = _measured(report)
     return [[f"{point[name]:.4g}" if name in point else "" for name in names] for point in report.curve]
 
 

@@ -163,6 +163,20 @@ def test_what_is_hostile_is_refused_even_where_its_hash_is_registered(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("name", "named"),
+    [
+        ("function as a parameter", r"posix\.system"),
+        ("another way to make objects", r"OperatorFuncNode \(a way to make objects\)"),
+        ("its own list of trusted types", "files that do not belong there"),
+    ],
+)
+def test_the_refusal_names_what_was_found(name: str, named: str) -> None:
+    data = hostile()[name]
+    with pytest.raises((ArtefactDamaged, UntrustedType), match=named):
+        unpack(data, sha(data))
+
+
 def test_another_minor_version_of_scikit_learn_is_refused_and_another_patch_is_not(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
