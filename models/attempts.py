@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 import polars as pl
@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 
 log = logging.getLogger(__name__)
 
-Answers = pl.Series | NDArray[np.float64]
+Answers = pl.Series | pl.DataFrame | NDArray[np.float64]
 Positions = NDArray[np.int64]
 
 
 def attempted(
-    asked: Callable[[pl.DataFrame], Answers], rows: pl.DataFrame, who: str, positions: Positions | None = None
-) -> Iterator[tuple[Positions, Answers | None]]:
-    """Positions of rows with what the member says of them, or None for a row on which it fails.
+    asked: Callable[[pl.DataFrame], Answers], rows: pl.DataFrame, who: str
+) -> list[tuple[Positions, Answers | None]]:
+    """Positions of rows with what the member says of them, or None for rows on which it fails, which is logged.
 
     A batch that fails is asked in halves: a row gets the answer it would get alone.
 
@@ -26,21 +26,30 @@ def attempted(
         asked: The member's verb: one answer per row.
         rows: To ask about.
         who: Names the member in the log.
-        positions: Of the rows; counted by default.
     """
-    where = np.arange(rows.height) if positions is None else positions
+    failures: list[tuple[int, Exception]] = []
+    found = _halves(asked, rows, 0, failures)
+    if failures:
+        row, error = failures[0]
+        said = (str(error).splitlines() or [""])[0]
+        kind = type(error).__name__
+        log.warning("%s failed on %d rows, e.g. %d: %s: %.300s", who, len(failures), row, kind, said)
+        failed = np.array([row for row, _ in failures], dtype=np.int64)
+        found.append((failed, None))
+    return found
+
+
+def _halves(
+    asked: Callable[[pl.DataFrame], Answers], rows: pl.DataFrame, first: int, failures: list[tuple[int, Exception]]
+) -> list[tuple[Positions, Answers | None]]:
     try:
-        found = asked(rows)
-        if len(found) != rows.height:
-            raise ValueError(f"{len(found)} answers to {rows.height} rows")  # noqa: TRY301
+        said = asked(rows)
+        if len(said) != rows.height:
+            raise ValueError(f"{len(said)} answers to {rows.height} rows")  # noqa: TRY301
     except Exception as error:  # whatever a member raises, the request is answered
-        if rows.height > 1:
-            half = rows.height // 2
-            yield from attempted(asked, rows[:half], who, where[:half])
-            yield from attempted(asked, rows[half:], who, where[half:])
-            return
-        said = str(error).splitlines()[0] if str(error) else ""
-        log.warning("%s failed on a row: %s: %.300s", who, type(error).__name__, said)
-        yield where, None
-    else:
-        yield where, found
+        if rows.height == 1:
+            failures.append((first, error))
+            return []
+        half = rows.height // 2
+        return _halves(asked, rows[:half], first, failures) + _halves(asked, rows[half:], first + half, failures)
+    return [(np.arange(first, first + rows.height), said)]

@@ -138,7 +138,8 @@ class Cascade:
     @property
     def classes(self) -> tuple[Class, ...]:
         """The router's classes, ascending."""
-        return tuple(sorted(branch.on for branch in self.branches if branch.on is not None))  # type: ignore[type-var]
+        classes: list[Any] = [branch.on for branch in self.branches if branch.on is not None]
+        return tuple(sorted(classes))
 
     @property
     def routes(self) -> tuple[str, ...]:
@@ -159,10 +160,8 @@ class Cascade:
 
     def _check(self, branch: Branch) -> None:
         check_name(branch.name, kind="branch", where=self.where)
-        able = isinstance(branch.model, (Cascade, BranchModel))
-        self._require(
-            able, f"Branch {branch.name!r} is a {type(branch.model).__name__}.", "something that can be fitted"
-        )
+        what = f"Branch {branch.name!r} is a {type(branch.model).__name__}."
+        self._require(isinstance(branch.model, (Cascade, BranchModel)), what, "something that can be fitted")
 
     def _check_fallbacks(self, branch: Branch) -> None:
         names = [b.name for b in self.branches]

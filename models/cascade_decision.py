@@ -18,7 +18,11 @@ from models.parts import Member, Parts
 from models.probability_model import Class, FittedProbabilityModel
 from models.threshold import FALLBACK, RoutingPolicy
 
+Texts = NDArray[np.object_]
+
 ROUTER, ROUTING = "router", "routing"
+"""The roles of a cascade's own members."""
+
 _PATH = pl.List(pl.Struct({"cascade": pl.String(), "route": pl.String(), "score": pl.Float64(), "reason": pl.String()}))
 SCHEMA = {"route": pl.String(), "score": pl.Float64(), "reason": pl.String(), "path": _PATH}
 
@@ -53,7 +57,7 @@ class Routing:
         """All of it."""
         plain: Any = {**vars(self), "classes": list(self.classes), "routes": list(self.routes)}
         # Names in their order: they say which branch is asked first.
-        branches = [[name, cascade] for name, cascade in self.branches.items()]
+        branches: Any = [[name, cascade] for name, cascade in self.branches.items()]
         return Parts({**plain, "branches": branches, "policy": self.policy.state()})
 
     @classmethod
@@ -96,12 +100,11 @@ class FittedCascade:
         """
         if rows.is_empty():
             return pl.DataFrame(schema={**SCHEMA, "answer": pl.Null()})
-        route, score, reason = self._routed(rows)
-        found: list[pl.DataFrame] = []
-        for name in self.routing.branches:
-            positions = np.flatnonzero(route == name)
+        made, found = self._routed(rows), []
+        sent = {name: np.flatnonzero(made.route == name) for name in self.routing.branches}
+        for name, positions in sent.items():
             if len(positions):
-                found += self._answered(name, rows, positions, score, reason)
+                found += self._answered(name, rows, positions, made)
         try:
             return pl.concat(found, how="vertical_relaxed").sort("row").drop("row")
         except (pl.exceptions.SchemaError, pl.exceptions.ShapeError) as error:
@@ -110,11 +113,7 @@ class FittedCascade:
 
     def routes(self, rows: pl.DataFrame) -> pl.DataFrame:
         """The router's part of `decide`: ``route``, ``score`` and ``reason``; no branch is asked."""
-        route, score, reason = self._routed(rows)
-        shown = pl.Series(score, dtype=pl.Float64).fill_nan(None)
-        return pl.DataFrame(
-            {"route": route.tolist(), "score": shown, "reason": reason.tolist()}, schema_overrides=_TEXT
-        )
+        return self._routed(rows).frame
 
     def members(self, role: str = "") -> dict[str, Member]:
         """Everything to release, by role; those of a cascade within are called ``<branch>/<role>``."""
@@ -172,65 +171,46 @@ class FittedCascade:
                         next_step=f"train {role!r} again on the predictions of this {name!r}.",
                     )
 
-    def _routed(self, rows: pl.DataFrame) -> tuple[NDArray[np.object_], NDArray[np.float64], NDArray[np.object_]]:
-        route = np.full(rows.height, self.routing.policy.safe_route, dtype=object)
-        score, reason = np.full(rows.height, np.nan), np.full(rows.height, FALLBACK, dtype=object)
-        routes = self.routing.routes
-        for positions, said in attempted(self.router.probabilities, rows, f"router of {self._where}"):
-            if said is None:
-                continue
-            probabilities = np.asarray(said)
-            route[positions], reason[positions] = self.routing.policy.chosen(probabilities, routes)
-            shown = np.ones(len(positions), dtype=np.int64)
-            if len(routes) > 2:
-                shown = np.array([routes.index(name) for name in route[positions]])
-            score[positions] = probabilities[np.arange(len(positions)), shown]
-        return route, score, reason
+    def _routed(self, rows: pl.DataFrame) -> Routed:
+        made = Routed.failed(rows.height, self.routing.policy.safe_route)
+        for where, said in attempted(self.router.probabilities, rows, f"router of {self._where}"):
+            if said is not None:
+                probabilities = np.asarray(said)
+                made.route[where], made.reason[where] = self.routing.policy.chosen(probabilities, self.routing.routes)
+                made.score[where] = probabilities[np.arange(len(where)), self._shown(made.route[where])]
+        return made
 
-    def _answered(
-        self,
-        name: str,
-        rows: pl.DataFrame,
-        positions: Positions,
-        score: NDArray[np.float64],
-        reason: NDArray[np.object_],
-    ) -> list[pl.DataFrame]:
+    def _shown(self, routes: Texts) -> NDArray[np.int64]:
+        """Of which route the score is the probability."""
+        names = self.routing.routes
+        return np.array([1 if len(names) == 2 else names.index(name) for name in routes], dtype=np.int64)
+
+    def _answered(self, name: str, rows: pl.DataFrame, positions: Positions, made: Routed) -> list[pl.DataFrame]:
         """Answers of a branch to rows sent to it, of its fallback where it fails."""
-        branch, found = self.branches[name], []
-        asked = branch.decide if isinstance(branch, FittedCascade) else branch.answers
-        for where, said in attempted(asked, rows[positions], f"branch {name!r} of {self._where}", positions):  # type: ignore[arg-type]
+        branch, found, failed = self.branches[name], [], []
+        asked: Any = branch.decide if isinstance(branch, FittedCascade) else branch.answers
+        for where, said in attempted(asked, rows[positions], f"branch {name!r} of {self._where}"):
             if said is None:
-                found += self._fallen_back(name, rows, where, score)
+                failed.append(positions[where])
             else:
-                found.append(self._frame(name, where, score[where], reason[where], said))
-        return found
+                found.append(self._frame(name, positions[where], made, said))
+        if not failed:
+            return found
+        fallback, where = self.routing.fallbacks.get(name), np.concatenate(failed)
+        if fallback is None:
+            what = f"Branch {name!r} fails on {len(where):,} rows, e.g. {where[0]:,}; nothing stands in for it."
+            raise self._failed(what)
+        made.reason[where] = FALLBACK
+        return found + self._answered(fallback, rows, where, made)
 
-    def _fallen_back(
-        self, name: str, rows: pl.DataFrame, where: Positions, score: NDArray[np.float64]
-    ) -> list[pl.DataFrame]:
-        other = self.routing.fallbacks.get(name)
-        if other is None:
-            raise self._failed(f"Branch {name!r} fails on row {int(where[0]):,}, and nothing stands in for it.")
-        return self._answered(other, rows, where, score, np.full(rows.height, FALLBACK, dtype=object))
-
-    def _frame(
-        self, name: str, where: Positions, score: NDArray[np.float64], reason: NDArray[np.object_], said: Any
-    ) -> pl.DataFrame:
-        own = pl.DataFrame(
-            {"row": where, "route": [name] * len(where), "score": score, "reason": reason.tolist()},
-            schema_overrides={**_TEXT, "score": pl.Float64()},
-        ).with_columns(pl.col("score").fill_nan(None))
+    def _frame(self, name: str, where: Positions, made: Routed, said: Any) -> pl.DataFrame:
         step = pl.struct(pl.lit(self.routing.name).alias("cascade"), "route", "score", "reason")
-        own = own.with_columns(path=pl.concat_list(step))
+        own = Routed(np.full(len(where), name, dtype=object), made.score[where], made.reason[where]).frame
+        own = own.with_columns(pl.Series("row", where), path=pl.concat_list(step))
         if not isinstance(said, pl.DataFrame):
-            return own.with_columns(pl.Series(said).alias("answer"))
-        inner = said.select(pl.col("route").alias("inner"), pl.col("path").alias("rest"), "answer")
-        whole = pl.concat([own, inner], how="horizontal")
-        deeper = [
-            (pl.col("route") + "/" + pl.col("inner")).alias("route"),
-            pl.concat_list("path", "rest").alias("path"),
-        ]
-        return whole.with_columns(*deeper).drop("inner", "rest")
+            return own.with_columns(answer=pl.Series(said))
+        inner = own.with_columns(route=own["route"] + "/" + said["route"], answer=said["answer"], rest=said["path"])
+        return inner.with_columns(path=pl.concat_list("path", "rest")).drop("rest")
 
     @property
     def _where(self) -> str:
@@ -245,4 +225,23 @@ class FittedCascade:
         )
 
 
-_TEXT = {"route": pl.String(), "reason": pl.String()}
+@dataclass(frozen=True, eq=False)
+class Routed:
+    """Where each of n rows goes, and why."""
+
+    route: Texts
+    score: NDArray[np.float64]
+    reason: Texts
+
+    @classmethod
+    def failed(cls, rows: int, safe_route: str) -> Self:
+        """What holds for rows of which the router says nothing."""
+        texts = (np.full(rows, text, dtype=object) for text in (safe_route, FALLBACK))
+        return cls(next(texts), np.full(rows, np.nan), next(texts))
+
+    @property
+    def frame(self) -> pl.DataFrame:
+        """The three as columns; a score that there is not is NULL."""
+        score = pl.Series(self.score, dtype=pl.Float64).fill_nan(None)
+        columns = {"route": self.route.tolist(), "score": score, "reason": self.reason.tolist()}
+        return pl.DataFrame(columns, schema={name: SCHEMA[name] for name in columns})

@@ -147,7 +147,7 @@ def fit_branch(
         )
     fitted = cast(Any, branch.model).fit(_own(cascade, branch, table), table, material)
     # What only takes over from others is fitted on everybody: no prediction chose its rows.
-    return replace(fitted, trained_on={} if branch.on is None else dict(trained_on))
+    return cast(Answering, replace(fitted, trained_on={} if branch.on is None else dict(trained_on)))
 
 
 def assembled(
