@@ -8,9 +8,12 @@
     │                  M021 UnusableFigures
     ├── rankers        M100 CataloguesDiffer · M101 StatisticsOverflow · M102 NothingToLearn
     │                  M103 RankerMisused
-    └── transforms     M200 InvalidTransform · M201 InputsMismatch · M202 ValuesMissing
-                       M203 NothingToFit · M204 UnknownStep · M205 InvalidWeights
-                       M206 StepFailed · M207 UnknownItem
+    ├── transforms     M200 InvalidTransform · M201 InputsMismatch · M202 ValuesMissing
+    │                  M203 NothingToFit · M204 UnknownStep · M205 InvalidWeights
+    │                  M206 StepFailed · M207 UnknownItem
+    └── cascades       M300 InvalidProbabilityModel · M301 NothingToTellApart · M302 ScoresNotFinite
+                       M303 FoldsMismatch · M304 InvalidPolicy · M305 InvalidCascade
+                       M306 CascadeFailed
 
 The printed form is that of `feature_groups.store.errors`.
 """
@@ -161,10 +164,52 @@ class InvalidWeights(AlluviaError):
 class StepFailed(AlluviaError):
     """A step refused its rows, or made of them what no matrix holds."""
 
-    code, title = "M206", "transform step failed"
+    code, title = "M206", "step failed"
 
 
 class UnknownItem(AlluviaError):
     """An item of which nothing is known."""
 
     code, title = "M207", "unknown item"
+
+
+class InvalidProbabilityModel(AlluviaError):
+    """A probability model is declared in a way that cannot be meant."""
+
+    code, title = "M300", "invalid probability model"
+
+
+class NothingToTellApart(AlluviaError):
+    """The rows to fit on have one class, or none."""
+
+    code, title = "M301", "nothing to tell apart"
+
+
+class ScoresNotFinite(AlluviaError):
+    """A classifier makes scores that are no finite numbers."""
+
+    code, title = "M302", "scores not finite"
+
+
+class FoldsMismatch(AlluviaError):
+    """Folds do not go with the rows they were given for."""
+
+    code, title = "M303", "folds mismatch"
+
+
+class InvalidPolicy(AlluviaError):
+    """A routing policy cannot mean what it says."""
+
+    code, title = "M304", "invalid routing policy"
+
+
+class InvalidCascade(AlluviaError):
+    """A cascade is declared or put together in a way that cannot be meant."""
+
+    code, title = "M305", "invalid cascade"
+
+
+class CascadeFailed(AlluviaError):
+    """No member of a cascade, nor what was declared to stand in, can answer a request."""
+
+    code, title = "M306", "cascade failed"
