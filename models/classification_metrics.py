@@ -1,4 +1,4 @@
-"""How good predicted probabilities are: do they rank, and do they mean what they say?"""
+"""How good predicted probabilities are: whether they rank, and whether they mean what they say."""
 
 from __future__ import annotations
 

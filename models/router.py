@@ -1,4 +1,4 @@
-"""The example's router: is a user under 18, judged by which films they rated, and how?
+"""The example's router: whether a user is under 18, judged by which films they rated, and how.
 
 It takes what the view `age_gate` gives: never age, nor occupation, which says nearly the same.
 """
