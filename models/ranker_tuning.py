@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from fractions import Fraction
 
 import numpy as np
@@ -19,6 +19,7 @@ from models.history_ridge import HistoryRidge
 from models.holdout_evaluation import HoldOut
 from models.item_statistics import ItemStatistics
 from models.liked_pairs import liked_pairs
+from models.linear_ranker import must_hold_any
 from models.ranking_metrics import ndcg
 from models.rated_events import Ints, RatedEvents
 from models.rolling_evaluation import microseconds, rolling
@@ -49,6 +50,21 @@ class Tuned:
 
     chosen: Setting
     tried: pl.DataFrame
+
+
+def newest_part(events: RatedEvents, share: float = 0.1) -> datetime:
+    """The instant from which on the newest positive ratings lie: where a validation part begins.
+
+    Args:
+        events: The training data.
+        share: How many of the positive ratings, between 0 and 1; those of the first instant beside.
+
+    Raises:
+        NothingToLearn: There is no positive rating of a known film.
+    """
+    times = np.sort(events.positives.times)
+    must_hold_any(times, "tuning")
+    return datetime.fromtimestamp(int(times[int(len(times) * (1 - share))]) / 1_000_000, UTC)
 
 
 def best_setting(grid: Mapping[str, Sequence[float]], judged: Callable[[Setting], Interval]) -> Tuned:

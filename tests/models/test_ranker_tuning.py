@@ -9,7 +9,14 @@ import pytest
 from models.bootstrap import Interval
 from models.errors import NothingToLearn, RankerMisused
 from models.holdout_evaluation import HoldOut
-from models.ranker_tuning import best_setting, ridge_rule, tuned_ease, tuned_history_ridge, tuned_segment_weight
+from models.ranker_tuning import (
+    best_setting,
+    newest_part,
+    ridge_rule,
+    tuned_ease,
+    tuned_history_ridge,
+    tuned_segment_weight,
+)
 from small_ratings import at, events, rows
 
 GRID = {"tau": (4.0, 1.0, 9.0), "length": (3, 1), "penalty": (2.0, 0.1, 50.0)}
@@ -62,6 +69,14 @@ def test_the_history_that_matters_is_found() -> None:
     tuned = tuned_history_ridge(rated, at(400), grid)
     assert dict(tuned.chosen) == {"tau": 0.3, "length": 8, "penalty": 1.0}
     assert ridge_rule(tuned.chosen).length == 8
+
+
+def test_the_newest_part_is_a_share_of_the_positive_ratings() -> None:
+    rated = events(rows(*((1, 10 * (n % 9 + 1), n, 5) for n in range(40)), (1, 95, 99, 5), (1, 10, 99, 1)))
+    since = newest_part(rated, 0.25)
+    assert since == at(30)
+    with pytest.raises(NothingToLearn):
+        newest_part(events(rows((1, 10, 1, 1))))
 
 
 def test_tuning_fits_on_what_is_before_the_validation_part() -> None:

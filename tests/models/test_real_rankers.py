@@ -29,7 +29,7 @@ from models.liked_pairs import liked_pairs, liked_pairs_added
 from models.policy_curve import policy_curve
 from models.popularity import Popularity
 from models.ranker import Ranker
-from models.ranker_tuning import ridge_rule, tuned_history_ridge, tuned_segment_weight
+from models.ranker_tuning import newest_part, ridge_rule, tuned_history_ridge, tuned_segment_weight
 from models.ranking_metrics import ndcg
 from models.rated_events import RatedEvents
 from models.rolling_evaluation import microseconds, rolling
@@ -130,7 +130,7 @@ def test_settings_chosen_within_the_training_data_hold_later(half: int | None) -
     events = all_events()
     events = events if half is None else events.where(events.users % 2 == half)
     training = before(events)
-    chosen = tuned_history_ridge(training, datetime(2000, 12, 10, tzinfo=UTC)).chosen
+    chosen = tuned_history_ridge(training, newest_part(training)).chosen
     rule = ridge_rule(chosen)
     found, users = judged(HistoryRidge.fit(followed_pairs(training, rule), chosen["penalty"], rule), events)
     popular, _ = judged(Popularity.fit(training), events)
