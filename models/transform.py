@@ -22,6 +22,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any, Literal, get_args
 
 from feature_groups.store.column_types import type_name
@@ -69,7 +70,7 @@ class Block:
         return bool(self.then) and isinstance(self.then[0], Impute)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Transform:
     """The declaration of a transform, checked when it is made. A model names it by `id`.
 
@@ -90,7 +91,8 @@ class Transform:
     def __post_init__(self) -> None:
         check_name(self.name, kind="transform", where="a transform")
         self._require(isinstance(self.version, int) and self.version >= 1, f"version is {self.version!r}.", "from 1")
-        object.__setattr__(self, "inputs", {name: self._type(name, kind) for name, kind in dict(self.inputs).items()})
+        inputs = {name: self._type(name, kind) for name, kind in dict(self.inputs).items()}
+        object.__setattr__(self, "inputs", MappingProxyType(inputs))
         names = [block.name for block in self.blocks]
         self._require(bool(names) and len(set(names)) == len(names), f"Its blocks are {names}.", "one name for each")
         for block in self.blocks:
@@ -98,6 +100,10 @@ class Transform:
         unused = set(self.inputs).difference(*(e.reads for b in self.blocks for e in b.encoders))
         self._require(not unused, f"No block reads {sorted(unused)}.", "declare only what is read")
         checked_weights(self.where, self.weights, dict.fromkeys(names))
+
+    def __eq__(self, other: object) -> bool:
+        # scikit-learn's estimators are equal only to themselves; what they are declared with is not.
+        return isinstance(other, Transform) and self.fingerprint == other.fingerprint
 
     def __hash__(self) -> int:
         return hash(self.fingerprint)

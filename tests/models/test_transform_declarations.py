@@ -4,6 +4,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+from sklearn.decomposition import PCA
 
 from feature_groups.store.errors import AlluviaError, InvalidDeclaration
 from modal import EVERYTHING, SCHEMA
@@ -27,6 +28,17 @@ def test_a_declaration_is_a_value_named_by_name_and_version() -> None:
     assert Transform(**GOOD).id == "sizes_v1"
     assert Transform(**GOOD).inputs == {"size": "float64"}
     assert Transform(**{**GOOD, "inputs": {"size": "float64"}}) == Transform(**GOOD)
+
+
+def test_declarations_that_say_the_same_are_equal_also_with_estimators() -> None:
+    def declared(n: int) -> Transform:
+        block = Block("size", Numbers(("size",)), then=(Estimator(PCA(n, random_state=0)),))
+        return Transform(**{**GOOD, "blocks": (block,)})
+
+    assert declared(1) == declared(1)
+    assert declared(1) != declared(2)
+    with pytest.raises(TypeError):
+        declared(1).inputs["size"] = "string"  # type: ignore[index]
 
 
 CHANGED: dict[str, dict[str, Any]] = {
