@@ -12,6 +12,7 @@ All of it is immutable objects on the metadata port, so that a folder and an obj
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -127,7 +128,7 @@ class Registry:
             UnknownRelease: There is none, or several begin so; says which there are.
             ArtefactDamaged: Its manifest is not the one that its id names.
         """
-        stored = self.metadata.get(self._manifest(release)) if len(release) == _ID else None
+        stored = self.metadata.get(self._manifest(release)) if _ID.fullmatch(release) else None
         if stored is None:
             known = [entry.id for entry in self.releases()]
             matching = [name for name in known if release and name.startswith(release)]
@@ -294,5 +295,4 @@ class Registry:
             yield
 
 
-_ID = 64
-"""Digits of a whole id."""
+_ID = re.compile("[0-9a-f]{64}")

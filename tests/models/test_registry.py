@@ -66,6 +66,14 @@ def test_the_same_release_again_is_the_same_one(made: Registry) -> None:
     assert made.get(first.id) == first == made.get(first.id[:8])
 
 
+@pytest.mark.parametrize("name", ["", "zzz", "../" * 21 + "x", "%2e%2e/" * 9 + "x", "0" * 64, "a\n"])
+def test_what_names_no_release_reads_nothing(made: Registry, name: str) -> None:
+    made.release(release(made, 1))
+    for verb in (made.get, made.promote, made.challenge, made.ancestry):
+        with pytest.raises(UnknownRelease):
+            verb(name)
+
+
 def test_a_manifest_that_was_changed_is_not_read(made: Registry, lake: Path) -> None:
     name = made.release(release(made, 1))
     path = lake / "metadata" / made.root / "manifests" / f"{name}.json"
