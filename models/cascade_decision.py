@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self, cast
+from math import isnan
+from typing import Any, ClassVar, NamedTuple, Self, cast
 
 import numpy as np
 import polars as pl
@@ -100,16 +101,27 @@ class FittedCascade:
         """
         if rows.is_empty():
             return pl.DataFrame(schema={**SCHEMA, "answer": pl.Null()})
-        made, found = self._routed(rows), []
+        made = self._routed(rows)
+        found: list[Piece] = []
         sent = {name: np.flatnonzero(made.route == name) for name in self.routing.branches}
         for name, positions in sent.items():
             if len(positions):
                 found += self._answered(name, rows, positions, made)
-        try:
-            return pl.concat(found, how="vertical_relaxed").sort("row").drop("row")
-        except (pl.exceptions.SchemaError, pl.exceptions.ShapeError) as error:
-            types = sorted({str(frame.schema["answer"]) for frame in found})
-            raise self._failed(f"Branches answer in different types: {', '.join(types)}.") from error
+        order = np.argsort(np.concatenate([piece.where for piece in found]))
+        types = sorted({str(piece.answers.dtype) for piece in found})
+        if len(types) > 1:
+            raise self._failed(f"Branches answer in different types: {', '.join(types)}.")
+        answers = pl.concat([piece.answers for piece in found]) if len(found) > 1 else found[0].answers
+        paths = [path for piece in found for path in piece.paths]
+        paths = [paths[place] for place in order]
+        columns = {
+            "route": ["/".join(step["route"] for step in path) for path in paths],
+            "score": [path[0]["score"] for path in paths],
+            "reason": [path[0]["reason"] for path in paths],
+            "path": paths,
+            "answer": answers.gather(order) if len(found) > 1 else answers,
+        }
+        return pl.DataFrame(columns, schema_overrides=SCHEMA)
 
     def routes(self, rows: pl.DataFrame) -> pl.DataFrame:
         """The router's part of `decide`: ``route``, ``score`` and ``reason``; no branch is asked."""
@@ -185,15 +197,16 @@ class FittedCascade:
         names = self.routing.routes
         return np.array([1 if len(names) == 2 else names.index(name) for name in routes], dtype=np.int64)
 
-    def _answered(self, name: str, rows: pl.DataFrame, positions: Positions, made: Routed) -> list[pl.DataFrame]:
+    def _answered(self, name: str, rows: pl.DataFrame, positions: Positions, made: Routed) -> list[Piece]:
         """Answers of a branch to rows sent to it, of its fallback where it fails."""
         branch, found, failed = self.branches[name], [], []
         asked: Any = branch.decide if isinstance(branch, FittedCascade) else branch.answers
-        for where, said in attempted(asked, rows[positions], f"branch {name!r} of {self._where}"):
+        own = rows if len(positions) == rows.height else rows[positions]
+        for where, said in attempted(asked, own, f"branch {name!r} of {self._where}"):
             if said is None:
                 failed.append(positions[where])
             else:
-                found.append(self._frame(name, positions[where], made, said))
+                found.append(self._piece(name, positions[where], made, said))
         if not failed:
             return found
         fallback, where = self.routing.fallbacks.get(name), np.concatenate(failed)
@@ -203,14 +216,14 @@ class FittedCascade:
         made.reason[where] = FALLBACK
         return found + self._answered(fallback, rows, where, made)
 
-    def _frame(self, name: str, where: Positions, made: Routed, said: Any) -> pl.DataFrame:
-        step = pl.struct(pl.lit(self.routing.name).alias("cascade"), "route", "score", "reason")
-        own = Routed(np.full(len(where), name, dtype=object), made.score[where], made.reason[where]).frame
-        own = own.with_columns(pl.Series("row", where), path=pl.concat_list(step))
+    def _piece(self, name: str, where: Positions, made: Routed, said: Any) -> Piece:
+        step = {"cascade": self.routing.name, "route": name}
+        own = zip(made.score[where].tolist(), made.reason[where].tolist(), strict=True)
+        path = [[{**step, "score": None if isnan(score) else score, "reason": why}] for score, why in own]
         if not isinstance(said, pl.DataFrame):
-            return own.with_columns(answer=pl.Series(said))
-        inner = own.with_columns(route=own["route"] + "/" + said["route"], answer=said["answer"], rest=said["path"])
-        return inner.with_columns(path=pl.concat_list("path", "rest")).drop("rest")
+            return Piece(where, path, pl.Series(said))
+        rest = said["path"].to_list()
+        return Piece(where, [[*first, *more] for first, more in zip(path, rest, strict=True)], said["answer"])
 
     @property
     def _where(self) -> str:
@@ -223,6 +236,14 @@ class FittedCascade:
             state="did not decide",
             next_step="the log says why members failed; declare a fallback that takes every row.",
         )
+
+
+class Piece(NamedTuple):
+    """Rows that one branch answered: their positions, the way each took, the answers."""
+
+    where: Positions
+    paths: list[list[dict[str, Any]]]
+    answers: pl.Series
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,6 +15,8 @@ from models.errors import RankerMisused
 from models.parts import Json
 from models.rated_events import Ints, RatedEvents, ragged
 
+_IDS = pl.List(pl.Int64())
+
 ONE = 2**20
 """What a weight of 1 is in fixed point: weights are integers of this unit, so that sums of them are exact."""
 
@@ -119,10 +121,17 @@ class HistoryRule:
             lists: List of Int64 (ids), one per history; null is an empty one.
             catalogue: The films that count.
         """
-        cut = lists.fill_null([]) if self.length is None else lists.fill_null([]).list.head(self.length)
-        offsets = np.concatenate([[0], np.cumsum(cut.list.len().to_numpy().astype(np.int64))])
-        films = cut.explode(empty_as_null=False).to_numpy().astype(np.int64)
-        return self._known(offsets, catalogue.columns(films))
+        # Arrow's arrays as they lie: for one list, each verb of Polars would cost more than all of this.
+        stored = (lists if lists.dtype == _IDS else lists.cast(_IDS)).to_arrow()
+        borders, films = stored.offsets.to_numpy(), stored.values.to_numpy()
+        starts, ends = borders[:-1], borders[1:]
+        if lists.null_count():
+            ends = np.where(lists.is_null(), starts, ends)
+        if self.length is not None:
+            ends = np.minimum(ends, starts + self.length)
+        offsets = np.concatenate([[0], np.cumsum(ends - starts)])
+        places = np.arange(offsets[-1]) + np.repeat(starts - offsets[:-1], ends - starts)
+        return self._known(offsets, catalogue.columns(films[places]))
 
     def _known(self, offsets: Ints, columns: NDArray[np.int32]) -> Histories:
         lengths = np.diff(offsets)

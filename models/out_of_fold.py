@@ -111,16 +111,24 @@ def fit_out_of_fold(
     for fold in folds.unique().sort():
         inside = (folds == fold).to_numpy()
         raw[inside] = fit_uncalibrated(model, rows.filter(~inside), classes).raw(rows.filter(inside))
-    probabilities = np.empty_like(raw)
-    for fold in folds.unique().sort():
-        inside = (folds == fold).to_numpy()
-        curve = fit_calibrator(model.calibration, raw[~inside], codes[~inside])
-        probabilities[inside] = curve.apply(raw[inside])
+    probabilities = cross_calibrated(model, raw, codes, folds)
     found = OutOfFold(model.entity, rows[model.entity], folds, raw, probabilities, codes, classes)
     calibrator = fit_calibrator(model.calibration, raw, codes)
     whole = fit_uncalibrated(model, rows)
     fitted = replace(whole, calibrator=calibrator, out_of_fold=found.content, trained_on=dict(trained_on or {}))
     return fitted, found
+
+
+def cross_calibrated(
+    model: ProbabilityModel, raw: NDArray[np.float64], codes: NDArray[np.int64], folds: pl.Series
+) -> NDArray[np.float64]:
+    """Probabilities of out-of-fold log-odds, both (n, K), each fold under the curve of the other folds."""
+    probabilities = np.empty_like(raw)
+    for fold in folds.unique().sort():
+        inside = (folds == fold).to_numpy()
+        curve = fit_calibrator(model.calibration, raw[~inside], codes[~inside])
+        probabilities[inside] = curve.apply(raw[inside])
+    return probabilities
 
 
 def in_sample(model: ProbabilityModel, rows: pl.DataFrame) -> OutOfFold:

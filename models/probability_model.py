@@ -14,6 +14,7 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy.special import logit
 from sklearn.base import BaseEstimator, clone
+from sklearn.linear_model import LogisticRegression
 
 from feature_groups.store.digest import digest
 from feature_groups.store.names import check_name
@@ -21,7 +22,7 @@ from models.calibration import CALIBRATORS, Calibrator
 from models.errors import InvalidProbabilityModel, ScoresNotFinite
 from models.fitted_transform import FittedTransform
 from models.parts import Parts
-from models.row_wise import in_padded_blocks
+from models.row_wise import in_padded_blocks, product
 from models.transform import Transform
 from models.value_parts import nested, part, parts_of, value_of
 
@@ -138,7 +139,7 @@ class FittedProbabilityModel:
         values = self.transform.apply(rows).values
         if not len(values):
             return np.empty((0, len(self.classes)))
-        made = in_padded_blocks(self._scores, values.astype(np.float64))
+        made = self._scores(values.astype(np.float64))
         if not np.isfinite(made).all():
             raise ScoresNotFinite(
                 f"probability model '{self.name}' v{self.version}",
@@ -153,10 +154,15 @@ class FittedProbabilityModel:
         return self.calibrator.apply(self.raw(rows))
 
     def _scores(self, values: Floats) -> Floats:
+        if type(self.classifier) is LogisticRegression and len(self.classes) == 2:
+            # Its log-odds themselves: no detour by probabilities, no BLAS, and a tenth of the time for one row.
+            found = product(values, self.classifier.coef_.T) + self.classifier.intercept_
+            return np.concatenate([-found, found], axis=1)
         if hasattr(self.classifier, "predict_proba"):
             # scipy's logit goes element by element: vectorised ones may differ in the last bit with the layout.
-            return np.asarray(logit(np.clip(self.classifier.predict_proba(values), _SURE, 1 - _SURE)))
-        found = np.asarray(self.classifier.decision_function(values), dtype=np.float64)
+            said = in_padded_blocks(self.classifier.predict_proba, values)
+            return np.asarray(logit(np.clip(said, _SURE, 1 - _SURE)))
+        found = in_padded_blocks(self.classifier.decision_function, values)
         return np.stack([-found, found], axis=1) if found.ndim == 1 else found
 
     def parts(self) -> Parts:

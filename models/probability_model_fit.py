@@ -12,6 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from models.calibration import Platt
 from models.errors import InvalidProbabilityModel, NothingToTellApart
+from models.fitted_transform import FittedTransform
 from models.probability_model import Class, FittedProbabilityModel, ProbabilityModel
 from models.transform_fit import fit as fit_transform
 
@@ -49,7 +50,10 @@ def codes_of(model: ProbabilityModel, rows: pl.DataFrame, classes: tuple[Class, 
 
 
 def fit_uncalibrated(
-    model: ProbabilityModel, rows: pl.DataFrame, classes: tuple[Class, ...] | None = None
+    model: ProbabilityModel,
+    rows: pl.DataFrame,
+    classes: tuple[Class, ...] | None = None,
+    transform: FittedTransform | None = None,
 ) -> FittedProbabilityModel:
     """Transform and classifier, fitted on rows; its probabilities are the classifier's own. Same rows, same bits.
 
@@ -57,6 +61,7 @@ def fit_uncalibrated(
         model: The declaration.
         rows: The training split: the transform's inputs and the label.
         classes: Those of all rows, of which these may be a fold; by default those in the rows.
+        transform: The model's, where it has been fitted on these very rows already.
 
     Raises:
         NothingToTellApart: A class has no row.
@@ -65,7 +70,7 @@ def fit_uncalibrated(
     known = classes_of(model, rows)
     if classes is not None and known != classes:
         raise _nothing(model, f"Without this fold the classes are {list(known)}, of {list(classes)}.")
-    transform = fit_transform(model.transform, rows)
+    transform = transform or fit_transform(model.transform, rows)
     values = transform.apply(rows).values.astype(np.float64)
     # Several threads would sum in another order each time.
     with threadpool_limits(limits=1):
