@@ -164,7 +164,7 @@ class InvalidWeights(AlluviaError):
 class StepFailed(AlluviaError):
     """A step refused its rows, or made of them what no matrix holds."""
 
-    code, title = "M206", "step failed"
+    code, title = "M206", "transform step failed"
 
 
 class UnknownItem(AlluviaError):

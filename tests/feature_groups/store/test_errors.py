@@ -32,6 +32,7 @@ PLAIN_RAISES = {
     "feature_groups/store/engines/delta_files.py": "ValueError",  # the caller names the table and the commit
     "feature_groups/store/engines/worker_errors.py": "RuntimeError",  # what Spark hands on; unpacked where it arrives
     "feature_groups/store/patterns.py": "ValueError",  # the caller names the column and the check
+    "models/attempts.py": "ValueError",  # caught where it is raised, as what else a member may raise
     "models/artefact.py": "ValueError",  # caught where it is raised, with what else malformed bytes make
     "models/blocks_counts.py": "ValueError",  # the caller names the block and the transform
     "models/blocks_embeddings.py": "ValueError",  # likewise
