@@ -9,11 +9,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from feature_groups.views.ranking import POSITIVE
 from models.catalogue import UNKNOWN
 from models.errors import NothingToLearn
 from models.histories import Histories, HistoryRule
 from models.ranker import Mask, Ranker
-from models.ranking_metrics import TOP, ndcg_of_lists, restricted_exposure
+from models.ranking_metrics import TOP, ndcg_of_lists, padded, restricted_exposure
 from models.rated_events import Ints, RatedEvents
 
 _LIKED = HistoryRule(liked_only=True)
@@ -59,6 +60,37 @@ class HoldOut:
         users = hidden.distinct_users
         return cls(events.where(~chosen), users, _LIKED.before(hidden, users, _at_the_end(users)))
 
+    @classmethod
+    def later(cls, events: RatedEvents, liked: pl.DataFrame) -> Self:
+        """What users liked after all of some ratings is hidden from them.
+
+        Args:
+            events: What they had rated.
+            liked: With ``user_id`` and ``movie_id``, what each liked later.
+
+        Raises:
+            NothingToLearn: Nobody liked a known film.
+        """
+        films = liked.select("user_id", "movie_id").unique().sort("user_id", "movie_id")
+        hidden = RatedEvents.in_order(films.with_columns(rating=pl.lit(POSITIVE)), events.catalogue).positives
+        if not len(hidden):
+            raise NothingToLearn(
+                "hold-out evaluation",
+                what=f"none of {liked.height:,} later ratings is of a known film.",
+                state="was not made",
+                next_step="choose an earlier border, or give more ratings.",
+            )
+        users = hidden.distinct_users
+        return cls(events, users, _LIKED.before(hidden, users, _at_the_end(users)))
+
+    def lists(self, answers: pl.Series) -> pl.DataFrame:
+        """How good answers are, whoever gave them, as `judged` says it of a ranker.
+
+        Args:
+            answers: List of Int64, ids best first: one for each of `users`.
+        """
+        return self._told(self.kept.catalogue.columns(padded(answers)))
+
     def recommended(
         self, ranker: Ranker, k: int = TOP, allowed: Mask | None = None, users: Ints | None = None
     ) -> NDArray[np.int32]:
@@ -95,7 +127,9 @@ class HoldOut:
         Raises:
             CataloguesDiffer: The ranker is of other films.
         """
-        found = self.recommended(ranker, allowed=allowed)
+        return self._told(self.recommended(ranker, allowed=allowed))
+
+    def _told(self, found: NDArray[np.int32]) -> pl.DataFrame:
         catalogue = self.kept.catalogue
         ids = pl.Series(np.where(found == UNKNOWN, UNKNOWN, catalogue.items[np.maximum(found, 0)]))
         return pl.DataFrame(

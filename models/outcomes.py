@@ -9,9 +9,9 @@ import polars as pl
 
 from feature_groups.views.ranking import POSITIVE
 from models.bootstrap import interval
-from models.catalogue import UNKNOWN, Catalogue
+from models.catalogue import Catalogue
 from models.histories import HistoryRule
-from models.ranking_metrics import ndcg_of_lists
+from models.ranking_metrics import ndcg_of_lists, padded
 
 WITHIN = timedelta(days=30)
 """How long after it a prediction answers for what is liked."""
@@ -90,17 +90,6 @@ def _ndcg(joined: pl.DataFrame) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
     lists = joined.select("movies", "liked")
     ids = np.unique(pl.concat([lists[name].explode(empty_as_null=False) for name in lists.columns]).to_numpy())
     catalogue = Catalogue(ids.astype(np.int64), np.zeros(len(ids), dtype=np.bool_))
-    longest = max(int(joined["movies"].list.len().max() or 0), 1)  # type: ignore[arg-type]
-    shown = _padded(joined["movies"], longest)
-    columns = np.where(shown == UNKNOWN, UNKNOWN, catalogue.columns(shown)).astype(np.int32)
-    return ndcg_of_lists(columns, HistoryRule().of_lists(joined["liked"], catalogue))
-
-
-def _padded(lists: pl.Series, length: int) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
-    """Lists of ids as int64 (n, length), filled up with `UNKNOWN`."""
-    filled = np.full((len(lists), length), UNKNOWN, dtype=np.int64)
-    lengths = lists.list.len().to_numpy().astype(np.int64)
-    rows = np.repeat(np.arange(len(lists)), lengths)
-    places = np.arange(len(rows)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-    filled[rows, places] = lists.explode(empty_as_null=False).to_numpy()
-    return filled
+    return ndcg_of_lists(
+        catalogue.columns(padded(joined["movies"])), HistoryRule().of_lists(joined["liked"], catalogue)
+    )

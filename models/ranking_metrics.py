@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from models.catalogue import UNKNOWN, Catalogue
@@ -49,6 +50,20 @@ def ndcg_of_lists(recommended: Columns, targets: Histories) -> Floats:
     ideal = np.concatenate([[0], np.cumsum(gains)])[np.minimum(targets.lengths, k)]
     # One sum per row, in the order of the places.
     return _ratio((hits * gains).sum(axis=1), ideal)
+
+
+def padded(lists: pl.Series) -> NDArray[np.int64]:
+    """Lists of ids as rows of a matrix, filled up with `UNKNOWN`; int64 (n, length of the longest, at least 1).
+
+    Args:
+        lists: List of Int64; NULL is an empty one.
+    """
+    lengths = lists.list.len().fill_null(0).to_numpy().astype(np.int64)
+    filled = np.full((len(lists), max(int(lengths.max(initial=0)), 1)), UNKNOWN, dtype=np.int64)
+    rows = np.repeat(np.arange(len(lists)), lengths)
+    places = np.arange(len(rows)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    filled[rows, places] = lists.fill_null([]).explode(empty_as_null=False).to_numpy()
+    return filled
 
 
 def coverage(recommended: Columns, catalogue: Catalogue) -> float:

@@ -52,6 +52,24 @@ class RatedEvents:
             (rows["rating"] >= POSITIVE).to_numpy(),
         )
 
+    @classmethod
+    def in_order(cls, rated: pl.DataFrame, catalogue: Catalogue) -> Self:
+        """The ratings of histories, of which the order is known but not the instants: `times` are places, from 0.
+
+        Args:
+            rated: With ``user_id``, ``movie_id`` and ``rating``, each user's oldest first.
+            catalogue: The films that count.
+        """
+        rows = rated.sort("user_id", maintain_order=True)
+        places = pl.int_range(pl.len(), dtype=pl.Int64).over("user_id")
+        return cls(
+            catalogue,
+            rows["user_id"].cast(pl.Int64()).to_numpy(),
+            rows.select(places).to_series().to_numpy(),
+            catalogue.columns(rows["movie_id"].to_numpy()),
+            (rows["rating"] >= POSITIVE).to_numpy(),
+        )
+
     def __len__(self) -> int:
         return len(self.users)
 

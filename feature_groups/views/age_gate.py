@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import polars as pl
 
 from feature_groups import age_labels, movies, ratings, user_activity, user_history, users
-from feature_groups.store import FeatureStore, FeatureView, HashSplit, History, Join
+from feature_groups.store import FeatureStore, FeatureView, History, Join, KFold
 from feature_groups.store.dataset_plan import DatasetPlan
 from feature_groups.store.split_rule import Split
+from feature_groups.views import ranking
 
 v1 = FeatureView(
     name="age_gate",
@@ -33,17 +36,31 @@ v1 = FeatureView(
 
 
 def spine(store: FeatureStore) -> pl.DataFrame:
-    """Every user who rated, just after the newest rating of all; columns user_id and asked_at."""
+    """Every user who had rated by the border from which on recommendations are tested, asked there and then.
+
+    Columns user_id and asked_at. What came later is known to nobody who is trained on this.
+    """
+    border = ranking.border(ranking.liked(store))
+    return asked(store, border)
+
+
+def asked(store: FeatureStore, at: datetime) -> pl.DataFrame:
+    """Every user who rated before an instant, asked at that instant; columns user_id and asked_at."""
     rated: pl.LazyFrame = store.get_or_create_feature_group(ratings.v1).read(engine="polars")
-    asked_at = pl.col("rated_at").max().dt.offset_by("1us").alias("asked_at")
-    newest = rated.select(asked_at).collect().item()
-    users_seen = rated.select(pl.col("user_id").unique().sort()).collect()
-    return users_seen.with_columns(pl.lit(newest, dtype=pl.Datetime("us", "UTC")).alias("asked_at"))
+    users_seen = rated.filter(pl.col("rated_at") < at).select(pl.col("user_id").unique().sort()).collect()
+    return users_seen.with_columns(pl.lit(at, dtype=pl.Datetime("us", "UTC")).alias("asked_at"))
+
+
+def now(store: FeatureStore) -> datetime:
+    """Just after the newest rating: the present of data that ends some day."""
+    rated: pl.LazyFrame = store.get_or_create_feature_group(ratings.v1).read(engine="polars")
+    newest: datetime = rated.select(pl.col("rated_at").max().dt.offset_by("1us")).collect().item()
+    return newest
 
 
 def split(_: pl.DataFrame) -> Split:
-    """By user: a user who was trained on is never tested on."""
-    return HashSplit(train=0.7, validation=0.1, test=0.2)
+    """Five folds of whole users, minors spread evenly: every user is predicted by a model that never saw them."""
+    return KFold(5, stratify="is_under_18")
 
 
 training = DatasetPlan(v1, spine, split, seed=18)

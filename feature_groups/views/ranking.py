@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import polars as pl
 
@@ -33,17 +33,22 @@ v1 = FeatureView(
 )
 
 
-def spine(store: FeatureStore) -> pl.DataFrame:
+def liked(store: FeatureStore) -> pl.DataFrame:
     """The positive ratings in the order they were given; columns user_id, rated_at, movie_id, source_row_id."""
     rated: pl.LazyFrame = store.get_or_create_feature_group(ratings.v1).read(engine="polars")
-    liked = rated.filter(pl.col("rating") >= POSITIVE).sort("rated_at", "source_row_id")
-    return liked.select("user_id", "rated_at", "movie_id", "source_row_id").collect()
+    positive = rated.filter(pl.col("rating") >= POSITIVE).sort("rated_at", "source_row_id")
+    return positive.select("user_id", "rated_at", "movie_id", "source_row_id").collect()
 
 
-def split(liked: pl.DataFrame) -> Split:
-    """By time: from the midnight on by which most of the ratings were given."""
-    border = liked.select(pl.col("rated_at").quantile(TRAINED_ON, "lower").dt.truncate("1d")).item()
-    return TimeSplit(test_from=border + timedelta(days=1))
+def border(positive: pl.DataFrame) -> datetime:
+    """The midnight (UTC) by which most of the positive ratings were given: what came later is for testing."""
+    last: datetime = positive.select(pl.col("rated_at").quantile(TRAINED_ON, "lower").dt.truncate("1d")).item()
+    return last + timedelta(days=1)
 
 
-training = DatasetPlan(v1, spine, split)
+def split(positive: pl.DataFrame) -> Split:
+    """By time, at the border."""
+    return TimeSplit(test_from=border(positive))
+
+
+training = DatasetPlan(v1, liked, split)
