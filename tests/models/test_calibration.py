@@ -2,15 +2,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from scipy.optimize import minimize
 from scipy.special import expit
 from sklearn.metrics import log_loss
 
 from models.calibration import Isotonic, Platt
+from models.calibration_curve import CalibrationCurve
 from models.calibration_fit import fit_calibrator
-from models.classification_metrics import classification_metrics, expected_calibration_error
+from models.classification_metrics import classification_metrics
 
 
 def drawn(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -31,8 +30,8 @@ def test_platt_finds_the_curve_that_was_planted() -> None:
     assert curve.slopes[0] == pytest.approx(0.5, abs=0.02)
     assert curve.intercepts[0] == pytest.approx(-0.5, abs=0.03)
     unseen, happened = drawn(40_000, seed=1)
-    assert expected_calibration_error(curve.apply(unseen)[:, 1], happened) < 0.01
-    assert expected_calibration_error(expit(unseen[:, 1]), happened) > 0.05
+    assert CalibrationCurve.of(curve.apply(unseen)[:, 1], happened).ece < 0.01
+    assert CalibrationCurve.of(expit(unseen[:, 1]), happened).ece > 0.05
 
 
 def test_platt_is_the_maximum_of_platts_likelihood() -> None:
@@ -83,25 +82,6 @@ def test_several_classes_are_calibrated_one_by_one() -> None:
     assert np.allclose(said.mean(axis=0), true.mean(axis=0), atol=0.01)
     nobody = Platt(np.zeros(3), np.full(3, -800.0)).apply(np.zeros((1, 3)))
     assert nobody.tolist() == [[1 / 3] * 3]
-
-
-def brute(said: list[float], happened: list[bool], bins: int) -> float:
-    pairs = sorted(zip(said, range(len(said)), happened, strict=True), key=lambda pair: pair[:2])
-    error, first = 0.0, 0
-    for b in range(bins):
-        size = len(pairs) // bins + (b < len(pairs) % bins)
-        part = pairs[first : first + size]
-        first += size
-        if part:
-            error += abs(sum(h for *_, h in part) - sum(s for s, *_ in part)) / len(pairs)
-    return error
-
-
-@given(st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=1, max_size=60), st.integers(1, 12))
-def test_the_calibration_error_is_the_mean_gap_of_bins_of_equal_mass(rows: list[tuple[float, bool]], bins: int) -> None:
-    said, happened = [s for s, _ in rows], [h for _, h in rows]
-
-    assert expected_calibration_error(said, happened, bins) == pytest.approx(brute(said, happened, bins), abs=1e-12)
 
 
 def test_metrics_of_perfect_and_of_blind_predictions() -> None:

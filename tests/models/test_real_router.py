@@ -20,7 +20,6 @@ from feature_groups.store import FeatureGroup, connect, stop_session
 from feature_groups.store.errors import InvalidDeclaration
 from feature_groups.views import age_gate
 from flows import refresh as module
-from local_server import client, user_home  # noqa: F401  # fixtures
 from models import film_cascade, router
 from models.blocks_categories import Categories, Lists
 from models.blocks_counts import TfIdf

@@ -12,7 +12,7 @@ from models.blocks_categories import Lists
 from models.blocks_counts import Svd, TfIdf
 from models.blocks_numbers import Numbers
 from models.cascade import Branch, Cascade
-from models.probability_model import ProbabilityModel
+from models.probability_model import Calibration, ProbabilityModel
 from models.regression_branch_fit import Regression
 from models.threshold import RoutingPolicy
 from models.transform import Block, Transform
@@ -53,7 +53,7 @@ NUMBERS = Transform("numbers", 1, {"visits": pl.Float64()}, (Block("numbers", Nu
 
 
 def model(
-    label: str = "is_child", classifier: BaseEstimator | None = None, calibration: str = "platt"
+    label: str = "is_child", classifier: BaseEstimator | None = None, calibration: Calibration = "platt"
 ) -> ProbabilityModel:
     return ProbabilityModel(
         "gate",
@@ -62,7 +62,7 @@ def model(
         classifier or LogisticRegression(C=0.3),
         "visitor",
         label,
-        calibration,  # type: ignore[arg-type]
+        calibration,
     )
 
 
