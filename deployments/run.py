@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from rich.box import SIMPLE
 from rich.console import Console
@@ -94,7 +94,10 @@ def _run(given: argparse.Namespace, home: Path, console: Console) -> int:
             only=[name for name in map(str.strip, given.only.split(",")) if name],
             return_state=True,
         )
-        datasets = _datasets(training, given, settings.engine) if state.is_completed() and not given.only else []
+        whole = state.is_completed() and not given.only
+        trained: Trained | None = None
+        if whole:
+            trained = training(lake=_lake(given), engine=given.engine or settings.engine)
         ended = time.monotonic()
     result = state.result(raise_on_failure=False)
     if isinstance(result, BaseException) and not isinstance(result, StepFailed):
@@ -105,8 +108,9 @@ def _run(given: argparse.Namespace, home: Path, console: Console) -> int:
         console.print(_summary(done, data))
     else:
         console.print("Nothing to refresh: these feature groups get their rows by insert, not from files.")
-    if datasets:
-        console.print(_dataset_table(datasets))
+    if trained is not None:
+        console.print(_training_table(trained))
+        console.print(_outcome(trained), soft_wrap=True)
     console.print(
         f"{ended - imported:.1f} s of work, {served - begun:.1f} s for the server, {imported - served:.1f} s of imports"
     )
@@ -118,11 +122,6 @@ def _run(given: argparse.Namespace, home: Path, console: Console) -> int:
         if one.error:
             print(f"\n{one.error}", file=sys.stderr)
     return 1 if failed else 0
-
-
-def _datasets(training: Any, given: argparse.Namespace, engine: str) -> list[Trained]:
-    made: list[Trained] = training(lake=_lake(given), engine=given.engine or engine)
-    return made
 
 
 def _lake(given: argparse.Namespace) -> Path | None:
@@ -176,19 +175,30 @@ def _summary(done: Sequence[Refreshed], data: Path) -> Table:
     return table
 
 
-def _dataset_table(done: Sequence[Trained]) -> Table:
-    table = Table(title="Training datasets", title_justify="left", box=SIMPLE, collapse_padding=True)
-    table.add_column("view", no_wrap=True)
-    table.add_column("number", justify="right", no_wrap=True)
-    table.add_column("rows", min_width=30, overflow="fold")
+def _training_table(trained: Trained) -> Table:
+    table = Table(title="Training", title_justify="left", box=SIMPLE, collapse_padding=True)
+    table.add_column("step", no_wrap=True)
+    table.add_column("what came of it", min_width=30, overflow="fold")
     table.add_column("seconds", justify="right", no_wrap=True)
-    table.add_column("made or found", overflow="fold")
-    for d in done:
-        rows = ", ".join(f"{name} {count:,}" for name, count in d.parts.items())
-        why = f"made: new pins or spine; {d.engine}" if d.new else "found: same pins, spine and split"
-        style = _STYLES["run" if d.new else "skipped"]
-        table.add_row(d.view, str(d.number), rows, f"{d.seconds:.1f}", why, style=style)
+    table.add_column("run or skipped, and why", min_width=30, overflow="fold")
+    for step in trained.steps:
+        why = f"{step.outcome}: {step.why}"
+        table.add_row(step.name, step.told, f"{step.seconds:.1f}", why, style=_STYLES[step.outcome])
     return table
+
+
+def _outcome(trained: Trained) -> str:
+    figures = ("router auc", "ece", "ndcg@10", "exposure")
+    known = [f"{name} {trained.metrics[name]:.3f}" for name in figures if name in trained.metrics]
+    lines = [f"Candidate: {', '.join(known)}"]
+    if trained.blessed:
+        lines.append(f"Release {trained.release[:12] if trained.release else '-'} serves: it passed every gate.")
+    else:
+        lines.append("Refused: " + "; ".join(trained.reasons))
+        lines.append(f"Release {trained.release[:12]} goes on serving." if trained.release else "Nothing serves yet.")
+    if trained.card:
+        lines.append(f"Model card: {trained.card}")
+    return "\n".join(lines)
 
 
 def _next_steps(given: argparse.Namespace, lake: Path, server: ServerInfo) -> list[str]:

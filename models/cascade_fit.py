@@ -17,7 +17,8 @@ from models.artefact import pack
 from models.cascade import Answering, Branch, Cascade
 from models.cascade_decision import ROUTER, FittedCascade, Routing
 from models.errors import FoldsMismatch, InvalidCascade
-from models.out_of_fold import FOLDS, OutOfFold, fit_out_of_fold, stratified_folds
+from models.out_of_fold import FOLDS, OutOfFold
+from models.out_of_fold_fit import fit_out_of_fold, stratified_folds
 from models.probability_model import FittedProbabilityModel
 
 Material = Mapping[str, Any]

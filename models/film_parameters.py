@@ -19,21 +19,37 @@ class FilmParameters(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     strengths: tuple[float, ...] = Field(
-        STRENGTHS, min_length=1, description="Inverse strengths of the router's penalty that validation chooses from."
+        default=STRENGTHS,
+        min_length=1,
+        description="Inverse strengths of the router's penalty to choose from.",
     )
     penalties: tuple[float, ...] = Field(
-        tuple(EASE_GRID["penalty"]), min_length=1, description="Penalties of the rankers that validation chooses from."
+        default=tuple(EASE_GRID["penalty"]),
+        min_length=1,
+        description="Penalties of the rankers to choose from.",
     )
     miss_cost: float = Field(
-        7, gt=0, description="How much worse it is to miss a minor than to keep a restricted film from an adult."
+        default=7,
+        gt=0,
+        description="How much worse missing a minor is than restricting an adult.",
     )
     band: float = Field(
-        0.025, ge=0, lt=1, description="Half the width of the band around the threshold that takes the safe route."
+        default=0.025,
+        ge=0,
+        lt=1,
+        description="Half the width of the band that takes the safe route.",
     )
     segment_weights: bool = Field(
-        True, description="Whether validation may let the minors' own ratings weigh more in their branch."
+        default=True, description="Whether validation may let the minors' own ratings weigh more in their branch."
     )
-    seed: int = Field(1_000, ge=0, description="Of the validation hold-out.")
+    ece: float = Field(default=0.03, gt=0, le=1, description="Largest expected calibration error of the router.")
+    exposure: float = Field(
+        default=0.25,
+        ge=0,
+        le=1,
+        description="Largest share of restricted films shown to minors.",
+    )
+    seed: int = Field(default=1_000, ge=0, description="Of the validation hold-out.")
 
     def cascade(self) -> Cascade:
         """The declared cascade with this variant's policy and branches."""

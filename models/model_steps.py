@@ -7,8 +7,8 @@ makes again what it made before stops the wave: what depends on it sees the same
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,6 +19,25 @@ from feature_groups.store.metadata import Metadata
 from feature_groups.store.revision import REVISION
 from feature_groups.store.step_changes import changes, contents, lock_hash
 from models.parts import Json
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One step of a training, as it is declared.
+
+    Attributes:
+        name: Within the training, for example ``router``.
+        code: The functions and classes that do its work; all project code they reach counts.
+        parameters: What it is asked for, as plain values by name.
+        inputs: What it consumes by name: ``content`` and, where there is one, ``version``.
+        work: Does it, and returns what came of it as plain values.
+    """
+
+    name: str
+    code: tuple[object, ...]
+    parameters: Mapping[str, Json]
+    inputs: Mapping[str, Mapping[str, Any]]
+    work: Callable[[], dict[str, Any]] = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -63,42 +82,31 @@ class ModelSteps:
     def __init__(self, metadata: Metadata, name: str) -> None:
         self._metadata, self.name = metadata, name
 
-    def decide(
-        self,
-        step: str,
-        *,
-        code: Iterable[object],
-        parameters: Mapping[str, Json] | None = None,
-        inputs: Mapping[str, Mapping[str, Any]],
-        gone: Iterable[str] = (),
-    ) -> ModelStep:
-        """Compare a step with its newest record.
+    def decide(self, stage: Stage, gone: Callable[[Mapping[str, Any]], Iterable[str]] | None = None) -> ModelStep:
+        """Compare a step with what it made before of the same code, parameters and inputs, if it ever did.
+
+        So a variant that was tried before is there again, whatever was tried in between.
 
         Args:
-            step: Its name within this training.
-            code: The functions and classes that do its work; all project code they reach counts.
-            parameters: What it is asked for, as plain values by name.
-            inputs: What it consumes by name: ``content`` and, where there is one, ``version``.
-            gone: What it made when it last ran and is not there any more, one line each.
+            stage: As it is declared now.
+            gone: Says what of an output is not there any more, one line each.
         """
-        name = f"{self.name}/{step}"
-        previous = self._metadata.last(_log(name)) or {}
+        name = f"{self.name}/{stage.name}"
         parts = {
-            "code": closure(code, package="models"),
-            "parameter": {key: digest(value) for key, value in (parameters or {}).items()},
+            "code": closure(stage.code, package="models"),
+            "parameter": {key: digest(value) for key, value in stage.parameters.items()},
             "lock": lock_hash(),
             "store": REVISION,
         }
-        plain = {key: dict(value) for key, value in inputs.items()}
-        reasons = [*changes(previous, parts, plain), *gone] if previous else ["first run"]
-        since = previous["recorded_at"][:16].replace("T", " ") if previous else ""
-        told = tuple(reasons) or (f"unchanged since {since} UTC",)
-        return ModelStep(name, bool(reasons), told, parts, plain, previous.get("output", {}))
-
-    def last_output(self, step: str) -> dict[str, Any]:
-        """What a step made when it last ran; empty before that."""
-        found = self._metadata.last(_log(f"{self.name}/{step}"))
-        return dict(found["output"]) if found else {}
+        inputs = {key: dict(value) for key, value in stage.inputs.items()}
+        fresh = ModelStep(name, True, ("first run",), parts, inputs, {})
+        same = self._metadata.last(_made(fresh))
+        if same is not None:
+            lost = tuple(gone(same["output"])) if gone else ()
+            since = f"unchanged since {same['recorded_at'][:16].replace('T', ' ')} UTC"
+            return replace(fresh, run=bool(lost), reasons=lost or (since,), output=same["output"])
+        newest = self._metadata.last(_log(name))
+        return replace(fresh, reasons=tuple(changes(newest, parts, inputs))) if newest else fresh
 
     def record(self, step: ModelStep, output: Mapping[str, Any]) -> int:
         """Write the step's next record; returns its number.
@@ -108,16 +116,15 @@ class ModelSteps:
             output: What it made, as plain values.
         """
         faultpoint("step.before_record")
-        number = self._metadata.append(
-            _log(step.name),
-            {
-                "step": step.name,
-                "recorded_at": datetime.now(UTC).isoformat(),
-                "parts": step.parts,
-                "inputs": step.inputs,
-                "output": dict(output),
-            },
-        )
+        entry = {
+            "step": step.name,
+            "recorded_at": datetime.now(UTC).isoformat(),
+            "parts": step.parts,
+            "inputs": step.inputs,
+            "output": dict(output),
+        }
+        self._metadata.append(_made(step), entry)
+        number = self._metadata.append(_log(step.name), entry)
         faultpoint("step.after_record")
         return number
 
@@ -127,4 +134,8 @@ class ModelSteps:
 
 
 def _log(name: str) -> str:
-    return f"steps/{name}"
+    return f"steps/{name}/log"
+
+
+def _made(step: ModelStep) -> str:
+    return f"steps/{step.name}/made/{step.fingerprint}"

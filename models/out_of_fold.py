@@ -12,8 +12,7 @@ which are the same for all rows of the fold.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar, Self, cast
 
 import numpy as np
@@ -21,12 +20,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from feature_groups.store.digest import digest
-from feature_groups.store.folds import KFold
-from models.calibration_fit import fit_calibrator
-from models.errors import FoldsMismatch
 from models.parts import Parts
-from models.probability_model import Class, FittedProbabilityModel, ProbabilityModel
-from models.probability_model_fit import classes_of, codes_of, fit_uncalibrated
+from models.probability_model import Class
 
 FOLDS = 5
 

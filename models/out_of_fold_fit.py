@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Self, cast
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from feature_groups.store.digest import digest
 from feature_groups.store.folds import KFold
 from models.calibration_fit import fit_calibrator
 from models.errors import FoldsMismatch
-from models.parts import Parts
-from models.probability_model import Class, FittedProbabilityModel, ProbabilityModel
-from models.probability_model_fit import classes_of, codes_of, fit_uncalibrated
-
 from models.out_of_fold import FOLDS, OutOfFold
+from models.probability_model import FittedProbabilityModel, ProbabilityModel
+from models.probability_model_fit import classes_of, codes_of, fit_uncalibrated
 
 
 def stratified_folds(model: ProbabilityModel, rows: pl.DataFrame, k: int = FOLDS, seed: int = 0) -> pl.Series:

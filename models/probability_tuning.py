@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from models.errors import InvalidProbabilityModel
-from models.out_of_fold import cross_calibrated
+from models.out_of_fold_fit import cross_calibrated
 from models.probability_model import ProbabilityModel
 from models.probability_model_fit import classes_of, codes_of, fit_uncalibrated
 from models.transform_fit import fit as fit_transform

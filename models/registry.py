@@ -80,6 +80,10 @@ class Registry:
         known = list(classes)
         return {role: self.restore(reference, known, role) for role, reference in release.members.items()}
 
+    def holds(self, reference: Reference) -> bool:
+        """Whether a member's bytes are there."""
+        return self._members.holds(reference)
+
     def put_report(self, report: Mapping[str, Json]) -> str:
         """Store an evaluation report as JSON; returns the digest that a release names it by."""
         name = digest(report)

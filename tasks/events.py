@@ -79,15 +79,39 @@ class ContractFailed:
         return uuid.uuid5(_NAMESPACE, f"{self.batch_key}:{self.code}")
 
 
+@dataclass(frozen=True)
+class ModelReleased:
+    """A training has made a release.
+
+    Attributes:
+        registry: Name of the registry.
+        release: Id of the release.
+        blessed: Whether it passed its gates.
+        switch: Number of the newest switch of the registry.
+    """
+
+    name: ClassVar[str] = "model.released"
+    registry: str
+    release: str
+    blessed: bool
+    switch: int
+
+    @property
+    def id(self) -> uuid.UUID:
+        """The same for the same release at the same switch."""
+        return uuid.uuid5(_NAMESPACE, f"{self.release}@{self.switch}")
+
+
 def is_bad_data(error: AlluviaError) -> bool:
     """Whether the data was refused, and not the machine, the code or the settings at fault."""
     return isinstance(error, _BAD_DATA)
 
 
-def emit(event: FeatureGroupCommitted | ContractFailed) -> None:
-    """Send an event about a feature group to the Prefect server."""
-    resource = {
-        "prefect.resource.id": f"alluvia.feature-group.{event.group}",
-        "prefect.resource.name": event.group,
-    }
+def emit(event: FeatureGroupCommitted | ContractFailed | ModelReleased) -> None:
+    """Send an event about a feature group or a model to the Prefect server."""
+    if isinstance(event, ModelReleased):
+        kind, name = "model", event.registry
+    else:
+        kind, name = "feature-group", event.group
+    resource = {"prefect.resource.id": f"alluvia.{kind}.{name}", "prefect.resource.name": name}
     emit_event(event=event.name, resource=resource, payload=asdict(event), id=event.id)

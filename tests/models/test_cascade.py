@@ -20,7 +20,7 @@ from models.cascade import Branch, Cascade
 from models.cascade_decision import FittedCascade
 from models.cascade_fit import TrainedCascade, assembled, content_of, fit_branch, fit_cascade, fit_router, routed
 from models.errors import CascadeFailed, FoldsMismatch, InvalidCascade, MixedLineage
-from models.out_of_fold import stratified_folds
+from models.out_of_fold_fit import stratified_folds
 from models.parts import Parts
 from models.regression_branch import RegressionBranch
 from models.release import Reference, Release

@@ -11,7 +11,8 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from models.calibration_fit import fit_calibrator
 from models.errors import FoldsMismatch
-from models.out_of_fold import OutOfFold, fit_out_of_fold, in_sample, stratified_folds
+from models.out_of_fold import OutOfFold
+from models.out_of_fold_fit import fit_out_of_fold, in_sample, stratified_folds
 from models.probability_model_fit import fit_uncalibrated
 from small_cascade import model, visitors
 

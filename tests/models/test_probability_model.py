@@ -18,7 +18,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from models.artefact import pack, unpack
 from models.errors import InvalidProbabilityModel, NothingToTellApart, ScoresNotFinite
-from models.out_of_fold import fit_out_of_fold, stratified_folds
+from models.out_of_fold_fit import fit_out_of_fold, stratified_folds
 from models.probability_model import FittedProbabilityModel, ProbabilityModel
 from models.probability_model_fit import fit_uncalibrated
 from models.probability_tuning import tuned_model

@@ -31,7 +31,8 @@ from models.classification_metrics import classification_metrics
 from models.ease import Ease
 from models.holdout_evaluation import HoldOut
 from models.liked_pairs import liked_pairs
-from models.out_of_fold import OutOfFold, fit_out_of_fold, in_sample, stratified_folds
+from models.out_of_fold import OutOfFold
+from models.out_of_fold_fit import fit_out_of_fold, in_sample, stratified_folds
 from models.policy_curve import policy_curve
 from models.popularity import Popularity
 from models.probability_model import ProbabilityModel

@@ -1,0 +1,39 @@
+"""Do one step of a training and record it, or say why that is not needed."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
+from prefect.states import Completed
+
+from models.model_steps import ModelStep, ModelSteps, Stage
+from tasks.retries import only_transient
+
+log = logging.getLogger(__name__)
+
+
+@task(
+    task_run_name="{step.name}",
+    retries=2,
+    retry_delay_seconds=[1, 5],
+    retry_jitter_factor=0.5,
+    retry_condition_fn=only_transient,
+    cache_policy=NO_CACHE,
+    persist_result=False,
+)
+def do_step(steps: ModelSteps, step: ModelStep, stage: Stage) -> dict[str, Any]:
+    """Run the step's work and record what came of it."""
+    log.info("%s: %s", step.name, step.why)
+    output = stage.work()
+    steps.record(step, output)
+    return output
+
+
+@task(task_run_name="skip {step.name}", cache_policy=NO_CACHE, persist_result=False)
+def skip_step(step: ModelStep) -> State[str]:
+    """Show in the dashboard that a step was not needed, and why."""
+    return Completed(name="Skipped", message=step.why, data=step.why)

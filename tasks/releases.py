@@ -1,0 +1,57 @@
+"""Switch to a release that was blessed, and show what it is."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from prefect import task
+from prefect.artifacts import create_link_artifact, create_markdown_artifact
+from prefect.cache_policies import NO_CACHE
+
+from models.evaluation_report import EvaluationReport
+from models.film_card import TEXT
+from models.film_training import FilmTraining
+from models.gates import Verdict
+from models.model_card import model_card
+from tasks.events import ModelReleased, emit
+from tasks.retries import only_transient
+
+
+@task(
+    task_run_name="release {made[release]:.12}",
+    retries=2,
+    retry_delay_seconds=[1, 5],
+    retry_condition_fn=only_transient,
+    cache_policy=NO_CACHE,
+    persist_result=False,
+)
+def publish_release(training: FilmTraining, made: Mapping[str, Any], *, promote: bool) -> str:
+    """Promote what was blessed, write the model card, and tell who listens; returns the card's path."""
+    registry = training.registry
+    release = registry.get(made["release"])
+    if made["blessed"]:
+        (registry.promote if promote else registry.challenge)(made["release"], reason="blessed by every gate")
+    stored = registry.report(release)
+    report = EvaluationReport.from_json(stored) if stored else None
+    page = model_card(release, report, TEXT, ancestry=registry.ancestry(made["release"]))
+    path = _written(training.store.lake / "model_cards" / f"{made['release'][:12]}.html", page)
+    verdict = Verdict.from_json(release.verdict)
+    text = [f"# Release {made['release'][:12]}", verdict.to_markdown(), report.to_markdown() if report else ""]
+    create_markdown_artifact(
+        key="evaluation-films", markdown="\n\n".join(text), description=repr(verdict).splitlines()[0]
+    )
+    create_link_artifact(key="model-card-films", link=path.as_uri(), link_text="model card")
+    emit(ModelReleased(registry.name, made["release"], made["blessed"], registry.state().number))
+    return str(path)
+
+
+def _written(path: Path, page: str) -> Path:
+    """Write a page whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_suffix(f".{os.getpid()}")
+    beside.write_text(page, encoding="utf-8")
+    beside.replace(path)
+    return path
