@@ -75,7 +75,7 @@ def evaluate_cascade(
         NothingToLearn: A segment is empty.
     """
     users = _users([*lists.values(), single, popularity], len(predicted), len(true))
-    unknown = set(np.unique(np.concatenate([predicted, true]))) - set(lists)
+    unknown = set(np.concatenate([predicted, true]).tolist()) - set(lists)
     if unknown:
         raise _misused(f"there are no lists of the routes {sorted(unknown)}.")
     of = dict(segments) if segments is not None else {name: true == name for name in lists if (true == name).any()}

@@ -5,7 +5,12 @@ It takes what the view `age_gate` gives: never age, nor occupation, which says n
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
 from feature_groups.store.names import ROW
@@ -23,14 +28,7 @@ RATED, LIKED = "rated_movies", "liked_movies"
 STRENGTHS = (0.03, 0.01, 0.1, 0.3)
 """Inverse strengths of the penalty (scikit-learn's C) that validation chooses from."""
 
-_DERIVED = {
-    "log_count": pl.col("count_all").log(),
-    "log_sessions": pl.col("sessions").log(),
-    "log_count_per_session": (pl.col("count_all") / pl.col("sessions")).log(),
-    "log_tenure_days": (pl.col("tenure_seconds") / 86_400).log1p(),
-    # Who gave all ratings within a minute has an honest rate too.
-    "log_pace": (pl.col("count_all") / (pl.col("tenure_seconds") / 60).clip(lower_bound=1)).log1p(),
-}
+_DERIVED = ("log_count", "log_sessions", "log_count_per_session", "log_tenure_days", "log_pace")
 _STARS = ("share_1_star", "share_2_stars", "share_3_stars", "share_4_stars", "share_5_stars")
 _KNOWN = (
     *_DERIVED,
@@ -81,4 +79,21 @@ def router_rows(features: pl.DataFrame, rated: pl.DataFrame) -> pl.DataFrame:
     lists = rated.group_by(ROW, maintain_order=True).agg(newest_first.alias(RATED), liked.alias(LIKED))
     empty = pl.col(RATED, LIKED).fill_null([])
     joined = features.join(lists, on=ROW, how="left", maintain_order="left").with_columns(empty)
-    return joined.with_columns(**_DERIVED)
+    count, sessions, seconds = (
+        joined[name].cast(pl.Float64()).to_numpy() for name in ("count_all", "sessions", "tenure_seconds")
+    )
+    # NumPy divides: Polars multiplies a column by the rounded reciprocal of a number, but divides a single row.
+    derived = (
+        _each(math.log, count),
+        _each(math.log, sessions),
+        _each(math.log, count / sessions),
+        _each(math.log1p, seconds / 86_400),
+        # Who gave all ratings within a minute has a pace too.
+        _each(math.log1p, count / np.maximum(seconds / 60, 1)),
+    )
+    return joined.with_columns(**dict(zip(_DERIVED, derived, strict=True)))
+
+
+def _each(logarithm: Callable[[float], float], values: NDArray[np.float64]) -> pl.Series:
+    """One by one: vectorised logarithms may differ in the last bit with the CPU's family. NULL stays NULL."""
+    return pl.Series([logarithm(value) if value >= 0 else None for value in values.tolist()], dtype=pl.Float64())
