@@ -72,7 +72,8 @@ class Lake:
 
     @cached_property
     def rows(self) -> pl.DataFrame:
-        return self.rows_at(age_gate.spine(connect(self.folder)))
+        store = connect(self.folder)
+        return self.rows_at(age_gate.asked(store, age_gate.now(store)))
 
     def rows_at(self, spine: pl.DataFrame) -> pl.DataFrame:
         dataset = connect(self.folder).get_or_create_feature_view(age_gate.v1).create_training_dataset(spine)
