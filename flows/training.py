@@ -16,6 +16,7 @@ from feature_groups.store import FeatureStore, TrainingDataset, connect, stop_se
 from feature_groups.store.connect import load_settings
 from feature_groups.store.settings import EngineChoice
 from feature_groups.views import age_gate, ranking
+from models import film_card
 from models.film_parameters import FilmParameters
 from models.film_release import NAME
 from models.film_training import FilmTraining
@@ -103,7 +104,8 @@ def training(
         return run.done(champion.id, True, champion.metrics)
     evaluation = run.step(chosen.evaluation(router, branches))
     made = run.step(chosen.release(router, branches, evaluation, str(flow_run.id or "")))
-    card = publish_release(chosen, made, promote=promote)
+    cards = store.lake / "model_cards"
+    card = publish_release(chosen.registry, made, film_card.TEXT, cards, promote=promote)
     serving = chosen.registry.champion()
     reasons = tuple(made["reasons"])
     return run.done(serving.id if serving else None, made["blessed"], evaluation["metrics"], reasons, card)

@@ -15,7 +15,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -30,23 +29,8 @@ from models.errors import ArtefactDamaged, NotBlessed, UnknownRelease
 from models.member_store import MemberStore
 from models.parts import Json, Member
 from models.registry_collection import Collected, collect
-from models.release import GroupUsed, Reference, Release
+from models.release import GroupUsed, Recorded, Reference, Release
 from models.switches import Switch, Switches
-
-
-@dataclass(frozen=True)
-class Recorded:
-    """An entry of the log of releases.
-
-    Attributes:
-        id: Of the release.
-        at: When it was released, as ISO text, UTC.
-        who: By whom.
-    """
-
-    id: str
-    at: str
-    who: str
 
 
 class Registry:

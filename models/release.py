@@ -208,5 +208,20 @@ class Release:
         )
 
 
+@dataclass(frozen=True)
+class Recorded:
+    """An entry of the log of releases.
+
+    Attributes:
+        id: Of the release.
+        at: When it was released, as ISO text, UTC.
+        who: By whom.
+    """
+
+    id: str
+    at: str
+    who: str
+
+
 def _invalid(what: str) -> InvalidRelease:
     return InvalidRelease("release", what=what, state="was not released", next_step="correct that and release again.")

@@ -12,10 +12,9 @@ from prefect.artifacts import create_link_artifact, create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 
 from models.evaluation_report import EvaluationReport
-from models.film_card import TEXT
-from models.film_training import FilmTraining
 from models.gates import Verdict
-from models.model_card import model_card
+from models.model_card import CardText, model_card
+from models.registry import Registry
 from tasks.events import ModelReleased, emit
 from tasks.retries import only_transient
 
@@ -28,20 +27,19 @@ from tasks.retries import only_transient
     cache_policy=NO_CACHE,
     persist_result=False,
 )
-def publish_release(training: FilmTraining, made: Mapping[str, Any], *, promote: bool) -> str:
+def publish_release(registry: Registry, made: Mapping[str, Any], text: CardText, cards: Path, *, promote: bool) -> str:
     """Promote what was blessed, write the model card, and tell who listens; returns the card's path."""
-    registry = training.registry
     release = registry.get(made["release"])
     if made["blessed"]:
         (registry.promote if promote else registry.challenge)(made["release"], reason="blessed by every gate")
     stored = registry.report(release)
     report = EvaluationReport.from_json(stored) if stored else None
-    page = model_card(release, report, TEXT, ancestry=registry.ancestry(made["release"]))
-    path = _written(training.store.lake / "model_cards" / f"{made['release'][:12]}.html", page)
+    page = model_card(release, report, text, ancestry=registry.ancestry(made["release"]))
+    path = _written(cards / f"{made['release'][:12]}.html", page)
     verdict = Verdict.from_json(release.verdict)
-    text = [f"# Release {made['release'][:12]}", verdict.to_markdown(), report.to_markdown() if report else ""]
+    pages = [f"# Release {made['release'][:12]}", verdict.to_markdown(), report.to_markdown() if report else ""]
     create_markdown_artifact(
-        key="evaluation-films", markdown="\n\n".join(text), description=repr(verdict).splitlines()[0]
+        key="evaluation-films", markdown="\n\n".join(pages), description=repr(verdict).splitlines()[0]
     )
     create_link_artifact(key="model-card-films", link=path.as_uri(), link_text="model card")
     emit(ModelReleased(registry.name, made["release"], made["blessed"], registry.state().number))
