@@ -19,7 +19,7 @@ NDCG = "ndcg@10"
 def gates(parameters: FilmParameters) -> tuple[Gate, ...]:
     """The gates, in the order in which they are asked."""
     return (
-        BetterThan("popularity", NDCG, margin=0.0),
+        BetterThan("popularity", NDCG, parameters.margin),
         NotWorseThanChampion(NDCG, eps=0.01),
         NoSegmentWorse(NDCG, eps=0.05, least_users=50),
         Calibrated(parameters.ece),

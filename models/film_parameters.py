@@ -42,6 +42,7 @@ class FilmParameters(BaseModel):
     segment_weights: bool = Field(
         default=True, description="Whether validation may let the minors' own ratings weigh more in their branch."
     )
+    margin: float = Field(default=0.0, description="Least gain in NDCG over popularity, its interval's lower end.")
     ece: float = Field(default=0.03, gt=0, le=1, description="Largest expected calibration error of the router.")
     exposure: float = Field(
         default=0.25,
@@ -49,7 +50,6 @@ class FilmParameters(BaseModel):
         le=1,
         description="Largest share of restricted films shown to minors.",
     )
-    seed: int = Field(default=1_000, ge=0, description="Of the validation hold-out.")
 
     def cascade(self) -> Cascade:
         """The declared cascade with this variant's policy and branches."""

@@ -36,9 +36,12 @@ from models.out_of_fold import OutOfFold
 from models.probability_model import FittedProbabilityModel
 from models.probability_tuning import tuned_model
 from models.ranker_tuning import Tuned, tuned_ease
-from models.ranking_branch_fit import MATERIAL, SharedRatings
+from models.ranking_branch_fit import MATERIAL, SharedEase, SharedRatings
 from models.registry import Registry
 from models.release import DatasetUsed, Reference, Release, groups_of
+
+HIDDEN = 0.4
+"""Share of what each user liked, the newest, that settings are chosen on: about as much as is judged of later."""
 
 Output = Mapping[str, Any]
 
@@ -100,8 +103,8 @@ class FilmTraining:
             tuned = tuned_ease(self._validation, {"penalty": self.parameters.penalties})
             return {"penalty": tuned.chosen["penalty"], "tried": tuned.tried.to_dicts()}
 
-        parameters: dict[str, Any] = {"penalties": list(self.parameters.penalties), "seed": self.parameters.seed}
-        return Stage("rankings", (FilmData, tuned_ease), parameters, _contents(age_gate=self.gate), work)
+        parameters: dict[str, Any] = {"penalties": list(self.parameters.penalties), "hidden": HIDDEN}
+        return Stage("rankings", (FilmData, HoldOut, tuned_ease), parameters, _contents(age_gate=self.gate), work)
 
     def branch(self, name: str, router: Output, rankings: Output) -> Stage:
         """One branch, on the users that the router sends there out of fold."""
@@ -115,7 +118,8 @@ class FilmTraining:
             return {"member": asdict(self.registry.put(fit_branch(self.cascade, name, table, upstream, material)))}
 
         parameters: dict[str, Any] = {"model": model.fingerprint, "policy": self.cascade.policy.state()}
-        parameters |= {"penalty": rankings["penalty"], "seed": self.parameters.seed}
+        if isinstance(model, SharedEase):
+            parameters["penalty"] = rankings["penalty"]
         inputs = {**_contents(age_gate=self.gate), ROUTER: {"content": router["router"]["content"]}}
         return Stage(f"branch {name}", (FilmData, fit_branch, routed, model), parameters, inputs, work)
 
@@ -206,7 +210,7 @@ class FilmTraining:
 
     @cached_property
     def _validation(self) -> HoldOut:
-        return HoldOut.drawn(self.data.events, seed=self.parameters.seed)
+        return HoldOut.newest(self.data.events, HIDDEN)
 
     def _shared(self, rankings: Output) -> SharedRatings:
         tuned = Tuned({"penalty": rankings["penalty"]}, pl.DataFrame(rankings["tried"]))

@@ -83,6 +83,29 @@ class HoldOut:
         users = hidden.distinct_users
         return cls(events, users, _LIKED.before(hidden, users, _at_the_end(users)))
 
+    @classmethod
+    def newest(cls, events: RatedEvents, share: float = 0.2) -> Self:
+        """What each user liked last is hidden, and everything they rated from the first of it on.
+
+        Args:
+            events: All ratings.
+            share: Of a user's liked films, between 0 and 1; at least one film of whoever liked two.
+
+        Raises:
+            NothingToLearn: Nothing is hidden.
+        """
+        liked = events.liked & (events.columns != UNKNOWN)
+        before = np.cumsum(liked) - liked
+        starts = np.searchsorted(events.users, events.distinct_users)
+        owner = np.searchsorted(events.distinct_users, events.users)
+        totals = np.add.reduceat(liked.astype(np.int64), starts) if len(starts) else np.empty(0, dtype=np.int64)
+        hidden_from = totals - np.where(totals > 1, np.maximum((totals * share).astype(np.int64), 1), 0)
+        late = (before - before[starts][owner]) >= hidden_from[owner]
+        late &= (totals > 1)[owner]
+        chosen = late & liked
+        films = {"user_id": events.users[chosen], "movie_id": events.catalogue.items[events.columns[chosen]]}
+        return cls.later(events.where(~late), pl.DataFrame(films))
+
     def lists(self, answers: pl.Series) -> pl.DataFrame:
         """How good answers are, whoever gave them, as `judged` says it of a ranker.
 

@@ -33,7 +33,8 @@ RIDGE_GRID: Mapping[str, Sequence[float]] = {
 }
 """The first of each is where the search starts, and what is taken when nothing is better."""
 
-EASE_GRID: Mapping[str, Sequence[float]] = {"penalty": (200.0, 100.0, 300.0, 500.0, 800.0)}
+EASE_GRID: Mapping[str, Sequence[float]] = {"penalty": (200.0, 100.0, 500.0, 1000.0, 3000.0)}
+"""Few users need a large one: the larger, the closer to popularity."""
 
 WEIGHTS = (Fraction(1), Fraction(3, 2), Fraction(2), Fraction(3))
 

@@ -10,15 +10,25 @@ import pytest
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 
+from feature_groups import movies
 from feature_groups.sources.generator import generate
 from feature_groups.store import connect
 from feature_groups.views import age_gate, ranking
 from flows import refresh as refreshing
 from flows import training as module
-from flows.training import training
+from flows.training import Trained, training
+from models.catalogue import Catalogue
+from models.film_parameters import FilmParameters
+from models.film_release import NAME, load_films
+from models.registry import Registry
+from models.router import router_rows
 from refreshing import Place
 
 PROJECT = Path(__file__).parents[2]
+DATASETS = ["dataset age_gate_v1", "dataset ranking_v1"]
+SMALL = FilmParameters(margin=-0.2, ece=0.2, exposure=0.5, penalties=(500.0, 2000.0), strengths=(0.03,))
+"""Few users: little can be asked of what is learnt from them."""
+BRANCHES = ["branch adults", "branch minors", "branch popular"]
 
 pytestmark = pytest.mark.usefixtures("client")
 
@@ -39,45 +49,122 @@ def _one_session(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "stop_session", lambda: None)
 
 
-def test_a_run_makes_the_dataset_of_every_view_once_and_shows_it(place: Place) -> None:
-    made = {done.view: done for done in training(lake=place.lake)}
-    again = {done.view: done for done in training(lake=place.lake)}
-
-    assert set(made) == set(again) == {"age_gate_v1", "ranking_v1"}
-    assert all(done.new and done.number == 1 and sum(done.parts.values()) for done in made.values())
-    assert not any(done.new for done in again.values())
-    assert [done.parts for done in again.values()] == [done.parts for done in made.values()]
-    wanted = ArtifactFilter(key=ArtifactFilterKey(any_=["dataset-age-gate-v1"]))
-    shown = place.client.read_artifacts(artifact_filter=wanted)
-    assert "pinned    user_activity_v1 at version 1" in str(shown[0].data)
+@pytest.fixture(scope="module")
+def trained(place: Place) -> Trained:
+    """The first training on that lake."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "stop_session", lambda: None)
+        return training(lake=place.lake, parameters=SMALL)
 
 
-def test_the_age_gate_is_split_by_user_and_never_sees_age_or_occupation(place: Place) -> None:
-    training(lake=place.lake)
+def outcomes(trained: Trained) -> dict[str, str]:
+    return {step.name: step.outcome for step in trained.steps}
+
+
+def ran(trained: Trained) -> set[str]:
+    return {name for name, outcome in outcomes(trained).items() if outcome == "run"}
+
+
+def registry(place: Place) -> Registry:
+    return Registry(connect(place.lake), NAME)
+
+
+def test_the_first_run_does_every_step_releases_what_it_judged_and_shows_it(place: Place, trained: Trained) -> None:
+    assert list(outcomes(trained)) == [*DATASETS, "router", "rankings", *BRANCHES, "evaluation", "release"]
+    assert set(outcomes(trained).values()) == {"run"}
+    assert trained.blessed, trained.reasons
+    champion = registry(place).champion()
+    assert champion is not None
+    assert champion.id == trained.release
+    assert set(champion.members) == {"router", "routing", "out_of_fold", "adults", "minors", "popular"}
+    assert {used.view for used in champion.datasets} == {"age_gate_v1", "ranking_v1"}
+    assert champion.trained_on["minors"] == {"router": champion.members["router"].content}
+    page = Path(trained.card).read_text()
+    assert champion.id in page
+    assert "blessed" in page
+    for key in ("dataset-age-gate-v1", "evaluation-films", "model-card-films"):
+        wanted = ArtifactFilter(key=ArtifactFilterKey(any_=[key]))
+        assert place.client.read_artifacts(artifact_filter=wanted), key
+
+
+def test_a_second_run_trains_nothing_and_the_champion_stays(place: Place, trained: Trained) -> None:
+    again = training(lake=place.lake, parameters=SMALL)
+
+    assert ran(again) == set()
+    assert (again.release, again.blessed) == (trained.release, True)
+    assert len(registry(place).releases()) == 1
+    assert registry(place).state().number == 1
+
+
+def test_another_parameter_of_the_rankers_leaves_datasets_and_router_alone(place: Place, trained: Trained) -> None:
+    other = training(lake=place.lake, parameters=SMALL.model_copy(update={"penalties": (30.0,)}), promote=False)
+
+    assert ran(other) == {"rankings", *BRANCHES[:2], "evaluation", "release"}
+    assert registry(place).champion().id == trained.release  # type: ignore[union-attr]
+    if other.blessed:
+        assert registry(place).challenger() is not None
+    back = training(lake=place.lake, parameters=SMALL)
+    assert ran(back) == set()
+
+
+def test_a_candidate_that_fails_a_gate_is_kept_with_the_reason_and_does_not_serve(
+    place: Place, trained: Trained
+) -> None:
+    refused = training(lake=place.lake, parameters=FilmParameters(penalties=(40.0,), exposure=0.0, ece=1e-9))
+
+    assert not refused.blessed
+    assert any("expected calibration error" in reason for reason in refused.reasons)
+    assert refused.release == trained.release == registry(place).champion().id  # type: ignore[union-attr]
+    kept = registry(place).get(registry(place).releases()[-1].id)
+    assert kept.verdict["blessed"] is False
+    assert kept.parent == trained.release
+
+
+def test_whoever_is_policed_is_never_shown_a_restricted_film(place: Place, trained: Trained) -> None:
+    store = connect(place.lake)
+    released = load_films(registry(place), registry(place).champion())  # type: ignore[arg-type]
+    view = store.get_or_create_feature_view(age_gate.v1)
+    gate = view.get_training_dataset(1)
+    features = pl.concat([gate.frame(name) for name in gate.parts])
+    made = released.model.decide(router_rows(features, gate.history("rated")))
+    films = store.get_or_create_feature_group(movies.v1).read().collect()
+    restricted = set(Catalogue.from_movies(films).items[Catalogue.from_movies(films).restricted].tolist())
+
+    policed = made.filter(pl.col("route") == "minors")
+    assert policed.height
+    assert not {film for shown in policed["answer"] for film in shown} & restricted
+    assert {film for shown in made.filter(pl.col("route") == "adults")["answer"] for film in shown} & restricted
+
+
+def test_the_age_gate_is_split_by_user_and_never_sees_age_or_occupation(place: Place, trained: Trained) -> None:
     dataset = connect(place.lake).get_or_create_feature_view(age_gate.v1).get_training_dataset(1)
     users = [set(dataset.split(name).spine["user_id"]) for name in dataset.parts]
 
     assert not set.intersection(*users)
-    features, labels = dataset.train
+    part = dataset.split("fold_0")
+    features, labels = part
     assert not {"user_id", "asked_at", "age_band", "is_under_18", "occupation"} & set(features.columns)
     assert labels.columns == ["is_under_18"]
-    assert dataset.train.helpers.columns == ["age_band", "gender"]
+    assert part.helpers.columns == ["age_band", "gender"]
     rated = dataset.history("rated").group_by("__row").len()["len"].sort().to_list()
     counts = pl.concat([dataset.frame(name) for name in dataset.parts])["count_all"].sort().to_list()
     assert rated == counts
 
 
-def test_the_ranking_trains_on_the_past_and_no_history_holds_the_film_to_be_found(place: Place) -> None:
-    training(lake=place.lake)
+def test_the_ranking_trains_on_the_past_and_no_history_holds_the_film_to_be_found(
+    place: Place, trained: Trained
+) -> None:
     dataset = connect(place.lake).get_or_create_feature_view(ranking.v1).get_training_dataset(1)
     train, test = dataset.frame("train"), dataset.frame("test")
 
     assert train["rated_at"].max() < test["rated_at"].min()  # type: ignore[operator]
+    gate = connect(place.lake).get_or_create_feature_view(age_gate.v1).get_training_dataset(1)
+    assert gate.frame("fold_0")["asked_at"].unique().item() <= test["rated_at"].min()  # type: ignore[operator]
     for part in (train, test):
         assert not part.select(pl.col("last_movies").list.contains(pl.col("movie_id")).any()).item()
 
 
-def test_the_example_of_the_documents_runs_on_the_lake_of_a_run(place: Place) -> None:
+def test_the_example_of_the_documents_runs_on_the_lake_of_a_run(place: Place, trained: Trained) -> None:
     program = [sys.executable, str(PROJECT / "docs" / "examples" / "latest_row.py"), str(place.lake)]
     said = subprocess.run(program, capture_output=True, text=True, cwd=place.folder, timeout=300)
 
