@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from rich.box import SIMPLE
 from rich.console import Console
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from flows.refresh import Refreshed
     from flows.training import Trained
 
-GENERATED_EVENTS = 20_000
+GENERATED_EVENTS, GENERATED_USERS = 40_000, 1_000
 # Before Prefect is imported: it reports to its makers from a terminal, and logs every line to it.
 os.environ.setdefault("DO_NOT_TRACK", "1")
 _WIDTH = 120
@@ -94,10 +94,9 @@ def _run(given: argparse.Namespace, home: Path, console: Console) -> int:
             only=[name for name in map(str.strip, given.only.split(",")) if name],
             return_state=True,
         )
-        whole = state.is_completed() and not given.only
-        trained: Trained | None = None
-        if whole:
-            trained = training(lake=_lake(given), engine=given.engine or settings.engine)
+        trained, untrained = None, None
+        if state.is_completed() and not given.only:
+            trained, untrained = _trained(training, given, settings.engine)
         ended = time.monotonic()
     result = state.result(raise_on_failure=False)
     if isinstance(result, BaseException) and not isinstance(result, StepFailed):
@@ -118,10 +117,18 @@ def _run(given: argparse.Namespace, home: Path, console: Console) -> int:
     for line in _next_steps(given, lake, server):
         console.print(line, style="dim", soft_wrap=True)
     sys.stdout.flush()
-    for one in done:
-        if one.error:
-            print(f"\n{one.error}", file=sys.stderr)
-    return 1 if failed else 0
+    errors = [one.error for one in done if one.error] + ([str(untrained)] if untrained else [])
+    for error in errors:
+        print(f"\n{error}", file=sys.stderr)
+    return 1 if failed or untrained else 0
+
+
+def _trained(training: Any, given: argparse.Namespace, engine: str) -> tuple[Trained | None, AlluviaError | None]:
+    """What became of the training; what stops it does not hide what was refreshed."""
+    try:
+        return training(lake=_lake(given), engine=given.engine or engine), None
+    except AlluviaError as error:
+        return None, error
 
 
 def _lake(given: argparse.Namespace) -> Path | None:
@@ -149,7 +156,7 @@ def _data(given: Path | None, home: Path) -> Path:
         from feature_groups.sources.generator import generate
 
         folder = home.resolve() / "data" / "generated"
-        generate(folder, events=GENERATED_EVENTS)
+        generate(folder, events=GENERATED_EVENTS, users=GENERATED_USERS)
         return folder
     folder = given.expanduser().resolve()
     if not folder.is_dir():

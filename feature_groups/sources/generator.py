@@ -27,7 +27,7 @@ MINORS_SHARE: Final = 0.037
 FILES: Final = ("ratings.dat", "users.dat", "movies.dat")
 
 # Raise it when the code below draws other bytes from the same arguments: folders are then made anew.
-_RECIPE: Final = 1
+_RECIPE: Final = 2
 _MANIFEST: Final = "generator.json"
 # When users of the original joined: share per eighth of the first 24 % of the timeline.
 _JOINING_PART: Final = 0.24

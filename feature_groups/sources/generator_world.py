@@ -61,7 +61,7 @@ _ADULT_SHARES: Final = np.array([1103, 2096, 1193, 550, 496, 380]) / 5818
 _ADULT_YOUTH: Final = np.array([0.6, 0.05, -0.15, -0.3, -0.4, -0.5])
 _MINOR_YOUTH: Final = 2.3
 # Spread of a user's own liking of clusters (shape of a gamma), and strength of youth beside it.
-_OWN_TASTE: Final = 0.6
+_OWN_TASTE: Final = 0.15
 _YOUTH_TASTE: Final = 0.8
 
 K12_STUDENT: Final = 10

@@ -63,7 +63,7 @@ def shell(user_home: Path) -> Shell:
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("data")
-    generate(folder, events=EVENTS)
+    generate(folder, events=EVENTS, users=60, minors_share=0.15)
     return folder
 
 

@@ -112,7 +112,7 @@ def test_artifacts_show_no_personal_values(first: tuple[Place, Run]) -> None:
 
 def test_every_commit_is_one_event_with_an_id_of_its_own(first: tuple[Place, Run]) -> None:
     place, run = first
-    for group in discover("feature_groups"):
+    for group in (group for group in discover("feature_groups") if group.source or group.parents):
         commit = connect(place.lake).get_or_create_feature_group(group).history()[0]
         output = Steps(connect(place.lake)).records(group)[-1]["output"]
         (told,) = events(run.client, group.id, table_id=output["table_id"])

@@ -79,5 +79,6 @@ class Place:
 
     def versions(self) -> dict[str, int]:
         store = connect(self.lake)
-        stored = (store.get_or_create_feature_group(group) for group in discover("feature_groups"))
+        groups = (group for group in discover("feature_groups") if group.source or group.parents)
+        stored = (store.get_or_create_feature_group(group) for group in groups)
         return {str(group.declaration.id): group.history()[0].version for group in stored}
