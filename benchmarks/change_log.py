@@ -19,7 +19,8 @@ from feature_groups.sources.movielens_files import read_ratings
 from feature_groups.store import Aggregation, Settings
 from feature_groups.store.change_log import change_log
 from feature_groups.store.column_types import spark_type, type_name
-from feature_groups.store.engines.spark import SparkEngine, arrow_table
+from feature_groups.store.engines.spark import SparkEngine
+from feature_groups.store.engines.spark_arrow import arrow_table
 from feature_groups.store.window_slices import ChangeLogSpec
 
 if TYPE_CHECKING:

@@ -84,7 +84,7 @@ class SparkEngine:
         """Compute a frame once into a folder of Parquet files; returns its rows."""
         native = cast("DataFrame", frame.to_native())
         with received():
-            native.write.mode("overwrite").option("compression", "lz4").parquet(path)
+            native.write.mode("overwrite").option("compression", "lz4_raw").parquet(path)
         return int(self.spark.read.parquet(path).count())
 
     def collect(self, frame: Frame) -> pl.DataFrame:
