@@ -23,7 +23,10 @@ from models.film_training import FilmTraining
 from models.model_steps import ModelSteps, Stage
 from tasks.datasets import make_training_dataset
 from tasks.model_steps import do_step, skip_step
-from tasks.releases import publish_release
+from tasks.releases import Promotion, publish_release
+
+TRAINING = f"training/{NAME}"
+"""Under which name its steps are recorded."""
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +56,7 @@ class Trained:
 
     Attributes:
         steps: In their order.
+        candidate: Id of the release that this training made, or made before.
         release: Id of the release that serves now, None when there is none.
         blessed: Whether this training's candidate passed its gates.
         reasons: Why it was refused.
@@ -61,6 +65,7 @@ class Trained:
     """
 
     steps: tuple[Step, ...]
+    candidate: str
     release: str | None = None
     blessed: bool = False
     reasons: tuple[str, ...] = ()
@@ -73,8 +78,7 @@ def training(
     lake: Path | None = None,
     engine: EngineChoice = "auto",
     parameters: FilmParameters | None = None,
-    *,
-    promote: bool = True,
+    promote: Promotion = "champion",
 ) -> Trained:
     """Make the training datasets, fit the router out of fold and the branches on its routes, judge all, and release.
 
@@ -85,7 +89,7 @@ def training(
         lake: Folder of the lake; by default the one in the settings.
         engine: Which engine computes: ``auto`` decides by size.
         parameters: What to train; by default what the declarations say.
-        promote: Whether a blessed candidate becomes the champion; else it becomes the challenger.
+        promote: What a blessed candidate becomes: ``champion``, ``challenger``, or ``none`` of them.
     """
     store = connect(lake, settings=load_settings().model_copy(update={"engine": engine}))
     run = _Run(store)
@@ -101,21 +105,21 @@ def training(
     branches = {name: run.step(chosen.branch(name, router, rankings)) for name in names}
     champion = chosen.serves(router, branches)
     if champion is not None:
-        return run.done(champion.id, True, champion.metrics)
+        return run.done(champion.id, champion.id, champion.metrics)
     evaluation = run.step(chosen.evaluation(router, branches))
     made = run.step(chosen.release(router, branches, evaluation, str(flow_run.id or "")))
     cards = store.lake / "model_cards"
     card = publish_release(chosen.registry, made, film_card.TEXT, cards, promote=promote)
     serving = chosen.registry.champion()
     reasons = tuple(made["reasons"])
-    return run.done(serving.id if serving else None, made["blessed"], evaluation["metrics"], reasons, card)
+    return run.done(made["release"], serving.id if serving else None, evaluation["metrics"], reasons, card)
 
 
 class _Run:
     """One run of the flow: what became of each step so far."""
 
     def __init__(self, store: FeatureStore) -> None:
-        self._store, self._steps = store, ModelSteps(store.metadata, f"training/{NAME}")
+        self._store, self._steps = store, ModelSteps(store.metadata, TRAINING)
         self._told: list[Step] = []
         self.gone: Callable[[Mapping[str, Any]], list[str]] | None = None
 
@@ -143,14 +147,14 @@ class _Run:
 
     def done(
         self,
-        release: str | None,
-        blessed: bool,  # noqa: FBT001  # a fact, not a switch
+        candidate: str,
+        serving: str | None,
         metrics: Mapping[str, float],
         reasons: tuple[str, ...] = (),
         card: str = "",
     ) -> Trained:
-        """What the flow returns."""
-        return Trained(tuple(self._told), release, blessed, reasons, dict(metrics), card)
+        """What the flow returns; a candidate was blessed unless there are reasons why not."""
+        return Trained(tuple(self._told), candidate, serving, not reasons, reasons, dict(metrics), card)
 
     def _add(self, name: str, ran: bool, why: str, told: str, started: float) -> None:  # noqa: FBT001
         seconds = round(time.monotonic() - started, 2) if ran else 0.0

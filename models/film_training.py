@@ -171,12 +171,14 @@ class FilmTraining:
                 parent=champion.id if champion else None,
             )
             name = self.registry.release(release)
-            return {"release": name, "blessed": verdict.blessed, "reasons": list(verdict.reasons)}
+            told = {"release": name, "blessed": verdict.blessed, "reasons": list(verdict.reasons)}
+            tried = {"metrics": report.metrics, "variant": self.parameters.plain()}
+            return {**told, **tried, "datasets": [self.gate.number, self.ranking.number]}
 
         inputs = _contents(age_gate=self.gate, ranking=self.ranking)
         inputs["evaluation"] = {"content": evaluation["report"]}
         inputs |= {role: {"content": ref.content} for role, ref in self._references(router, branches).items()}
-        parameters: dict[str, Any] = {"gates": [repr(gate) for gate in gates(self.parameters)]}
+        parameters: dict[str, Any] = {"variant": self.parameters.plain()}
         return Stage("release", (gates, judge, Golden, Release), parameters, inputs, work)
 
     def serves(self, router: Output, branches: Mapping[str, Output]) -> Release | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from prefect import task
 from prefect.artifacts import create_link_artifact, create_markdown_artifact
@@ -18,6 +18,9 @@ from models.registry import Registry
 from tasks.events import ModelReleased, emit
 from tasks.retries import only_transient
 
+Promotion = Literal["champion", "challenger", "none"]
+"""What a blessed candidate becomes."""
+
 
 @task(
     task_run_name="release {made[release]:.12}",
@@ -27,11 +30,14 @@ from tasks.retries import only_transient
     cache_policy=NO_CACHE,
     persist_result=False,
 )
-def publish_release(registry: Registry, made: Mapping[str, Any], text: CardText, cards: Path, *, promote: bool) -> str:
+def publish_release(
+    registry: Registry, made: Mapping[str, Any], text: CardText, cards: Path, *, promote: Promotion
+) -> str:
     """Promote what was blessed, write the model card, and tell who listens; returns the card's path."""
     release = registry.get(made["release"])
-    if made["blessed"]:
-        (registry.promote if promote else registry.challenge)(made["release"], reason="blessed by every gate")
+    if made["blessed"] and promote != "none":
+        switch = registry.promote if promote == "champion" else registry.challenge
+        switch(made["release"], reason="blessed by every gate")
     stored = registry.report(release)
     report = EvaluationReport.from_json(stored) if stored else None
     page = model_card(release, report, text, ancestry=registry.ancestry(made["release"]))

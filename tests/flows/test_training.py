@@ -16,8 +16,10 @@ from feature_groups.store import connect
 from feature_groups.views import age_gate, ranking
 from flows import refresh as refreshing
 from flows import training as module
-from flows.training import Trained, training
+from flows.comparison import comparison
+from flows.training import TRAINING, Trained, training
 from models.catalogue import Catalogue
+from models.experiments import experiments
 from models.film_parameters import FilmParameters
 from models.film_release import NAME, load_films
 from models.registry import Registry
@@ -97,7 +99,7 @@ def test_a_second_run_trains_nothing_and_the_champion_stays(place: Place, traine
 
 
 def test_another_parameter_of_the_rankers_leaves_datasets_and_router_alone(place: Place, trained: Trained) -> None:
-    other = training(lake=place.lake, parameters=SMALL.model_copy(update={"penalties": (30.0,)}), promote=False)
+    other = training(lake=place.lake, parameters=SMALL.model_copy(update={"penalties": (30.0,)}), promote="challenger")
 
     assert ran(other) == {"rankings", *BRANCHES[:2], "evaluation", "release"}
     assert registry(place).champion().id == trained.release  # type: ignore[union-attr]
@@ -118,6 +120,20 @@ def test_a_candidate_that_fails_a_gate_is_kept_with_the_reason_and_does_not_serv
     kept = registry(place).get(registry(place).releases()[-1].id)
     assert kept.verdict["blessed"] is False
     assert kept.parent == trained.release
+
+
+def test_variants_are_compared_in_one_table_and_none_of_them_serves(place: Place, trained: Trained) -> None:
+    before = registry(place).state()
+    variants = [SMALL, SMALL.model_copy(update={"miss_cost": 2.0})]
+    table = comparison(variants, lake=place.lake)
+
+    assert table["with_miss_cost"].to_list() == ["7.0", "2.0"]
+    assert table["ndcg@10"].null_count() == 0
+    assert table["release"][0] == trained.release
+    assert registry(place).state() == before
+    whole = experiments(connect(place.lake), TRAINING)
+    assert set(table["release"]) <= set(whole["release"])
+    assert whole.height > table.height
 
 
 def test_whoever_is_policed_is_never_shown_a_restricted_film(place: Place, trained: Trained) -> None:
