@@ -10,24 +10,30 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from rich.box import SIMPLE
 from rich.console import Console
-from rich.table import Table
 
 from deployments.progress import progress_shown
 from deployments.server import ServerInfo, ensure_server, stop_server, use_server
+from deployments.tables import (
+    candidate_lines,
+    outcomes_table,
+    refresh_table,
+    scoring_lines,
+    scoring_table,
+    training_table,
+)
 from feature_groups.store.connect import load_settings
 from feature_groups.store.errors import AlluviaError, ServerUnavailable, SourceMissing, StepFailed
 
 if TYPE_CHECKING:
     from flows.refresh import Refreshed
+    from flows.scoring import Scored
     from flows.training import Trained
 
 GENERATED_EVENTS, GENERATED_USERS = 40_000, 1_000
 # Before Prefect is imported: it reports to its makers from a terminal, and logs every line to it.
 os.environ.setdefault("DO_NOT_TRACK", "1")
 _WIDTH = 120
-_STYLES = {"run": "green", "skipped": "dim", "failed": "bold red", "blocked": "yellow"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -84,6 +90,7 @@ def _run(given: argparse.Namespace, home: Path, console: Console) -> int:
         if not server.managed:
             _reach(server)
         from flows.refresh import refresh
+        from flows.scoring import scoring
         from flows.training import training
 
         imported = time.monotonic()
@@ -94,9 +101,13 @@ def _run(given: argparse.Namespace, home: Path, console: Console) -> int:
             only=[name for name in map(str.strip, given.only.split(",")) if name],
             return_state=True,
         )
-        trained, untrained = None, None
+        trained: Trained | None = None
+        scored: Scored | None = None
+        stopped: AlluviaError | None = None
         if state.is_completed() and not given.only:
-            trained, untrained = _trained(training, given, settings.engine)
+            trained, stopped = _attempted(training, given, settings.engine)
+        if trained is not None and trained.release is not None:
+            scored, stopped = _attempted(scoring, given, settings.engine)
         ended = time.monotonic()
     result = state.result(raise_on_failure=False)
     if isinstance(result, BaseException) and not isinstance(result, StepFailed):
@@ -104,12 +115,17 @@ def _run(given: argparse.Namespace, home: Path, console: Console) -> int:
     failed = result if isinstance(result, StepFailed) else None
     done = cast("Sequence[Refreshed]", failed.done if failed else result)
     if done:
-        console.print(_summary(done, data))
+        console.print(refresh_table(done, data))
     else:
         console.print("Nothing to refresh: these feature groups get their rows by insert, not from files.")
     if trained is not None:
-        console.print(_training_table(trained))
-        console.print(_outcome(trained), soft_wrap=True)
+        console.print(training_table(trained))
+        console.print(candidate_lines(trained), soft_wrap=True)
+    if scored is not None:
+        console.print(scoring_table(scored))
+        console.print(scoring_lines(scored), soft_wrap=True)
+        if scored.outcomes:
+            console.print(outcomes_table(scored))
     console.print(
         f"{ended - imported:.1f} s of work, {served - begun:.1f} s for the server, {imported - served:.1f} s of imports"
     )
@@ -117,16 +133,16 @@ def _run(given: argparse.Namespace, home: Path, console: Console) -> int:
     for line in _next_steps(given, lake, server):
         console.print(line, style="dim", soft_wrap=True)
     sys.stdout.flush()
-    errors = [one.error for one in done if one.error] + ([str(untrained)] if untrained else [])
+    errors = [one.error for one in done if one.error] + ([str(stopped)] if stopped else [])
     for error in errors:
         print(f"\n{error}", file=sys.stderr)
-    return 1 if failed or untrained else 0
+    return 1 if failed or stopped else 0
 
 
-def _trained(training: Any, given: argparse.Namespace, engine: str) -> tuple[Trained | None, AlluviaError | None]:
-    """What became of the training; what stops it does not hide what was refreshed."""
+def _attempted(flow: Any, given: argparse.Namespace, engine: str) -> tuple[Any, AlluviaError | None]:
+    """What became of a flow that follows the refresh; what stops it does not hide what was done before."""
     try:
-        return training(lake=_lake(given), engine=given.engine or engine), None
+        return flow(lake=_lake(given), engine=given.engine or engine), None
     except AlluviaError as error:
         return None, error
 
@@ -167,45 +183,6 @@ def _data(given: Path | None, home: Path) -> Path:
             next_step="give the folder with ratings.dat, users.dat and movies.dat; without DATA it is generated.",
         )
     return folder
-
-
-def _summary(done: Sequence[Refreshed], data: Path) -> Table:
-    table = Table(title=f"Feature groups from {data}", title_justify="left", box=SIMPLE, collapse_padding=True)
-    table.add_column("group", no_wrap=True)
-    for name in ("version", "rows", "new", "changed", "rejected", "seconds"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("run or skipped, and why", min_width=30, overflow="fold")
-    for d in done:
-        numbers = (f"{d.rows:,}", f"{d.new:,}", f"{d.changed:,}", f"{d.rejected:,}", f"{d.seconds:.1f}")
-        version = "-" if d.version is None else str(d.version)
-        table.add_row(d.group, version, *numbers, f"{d.outcome}: {d.why}", style=_STYLES[d.outcome])
-    return table
-
-
-def _training_table(trained: Trained) -> Table:
-    table = Table(title="Training", title_justify="left", box=SIMPLE, collapse_padding=True)
-    table.add_column("step", no_wrap=True)
-    table.add_column("what came of it", min_width=30, overflow="fold")
-    table.add_column("seconds", justify="right", no_wrap=True)
-    table.add_column("run or skipped, and why", min_width=30, overflow="fold")
-    for step in trained.steps:
-        why = f"{step.outcome}: {step.why}"
-        table.add_row(step.name, step.told, f"{step.seconds:.1f}", why, style=_STYLES[step.outcome])
-    return table
-
-
-def _outcome(trained: Trained) -> str:
-    figures = ("router auc", "ece", "ndcg@10", "exposure")
-    known = [f"{name} {trained.metrics[name]:.3f}" for name in figures if name in trained.metrics]
-    lines = [f"Candidate: {', '.join(known)}"]
-    if trained.blessed:
-        lines.append(f"Release {trained.release[:12] if trained.release else '-'} serves: it passed every gate.")
-    else:
-        lines.append("Refused: " + "; ".join(trained.reasons))
-        lines.append(f"Release {trained.release[:12]} goes on serving." if trained.release else "Nothing serves yet.")
-    if trained.card:
-        lines.append(f"Model card: {trained.card}")
-    return "\n".join(lines)
 
 
 def _next_steps(given: argparse.Namespace, lake: Path, server: ServerInfo) -> list[str]:

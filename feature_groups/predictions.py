@@ -34,6 +34,10 @@ class Contract(pa.DataFrameModel):
         str_length={"min_value": 2, "max_value": 4000}, description="Versions of the feature groups read, as JSON."
     )
 
+    made_with: str = pa.Field(
+        str_length={"min_value": 2, "max_value": 400}, description="Lock and CPU family it was made with, as JSON."
+    )
+
     @invariant
     def a_score_is_missing_only_with_a_reason(cls) -> nw.Expr:
         """Whoever was routed without a score fell back."""

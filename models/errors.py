@@ -11,9 +11,11 @@
     ├── transforms     M200 InvalidTransform · M201 InputsMismatch · M202 ValuesMissing
     │                  M203 NothingToFit · M204 UnknownStep · M205 InvalidWeights
     │                  M206 StepFailed · M207 UnknownItem
-    └── cascades       M300 InvalidProbabilityModel · M301 NothingToTellApart · M302 ScoresNotFinite
-                       M303 FoldsMismatch · M304 InvalidPolicy · M305 InvalidCascade
-                       M306 CascadeFailed
+    ├── cascades       M300 InvalidProbabilityModel · M301 NothingToTellApart · M302 ScoresNotFinite
+    │                  M303 FoldsMismatch · M304 InvalidPolicy · M305 InvalidCascade
+    │                  M306 CascadeFailed
+    └── predictions    M400 NothingServes · M401 UnknownPrediction · M402 LineageGone
+                       M403 PredictionDiffers · M404 CannotBeAsked
 
 The printed form is that of `feature_groups.store.errors`.
 """
@@ -213,3 +215,33 @@ class CascadeFailed(AlluviaError):
     """No member of a cascade, nor what was declared to stand in, can answer a request."""
 
     code, title = "M306", "cascade failed"
+
+
+class NothingServes(AlluviaError):
+    """No release is champion, so that nothing can be predicted."""
+
+    code, title = "M400", "nothing serves"
+
+
+class UnknownPrediction(AlluviaError):
+    """The log of predictions has none of that id."""
+
+    code, title = "M401", "unknown prediction"
+
+
+class LineageGone(AlluviaError):
+    """A version that a prediction was made from cannot be read any more."""
+
+    code, title = "M402", "lineage gone"
+
+
+class PredictionDiffers(AlluviaError):
+    """A prediction made again from its lineage is another one, by more than it may."""
+
+    code, title = "M403", "prediction differs"
+
+
+class CannotBeAsked(AlluviaError):
+    """A scoring is asked for in a way that cannot be meant."""
+
+    code, title = "M404", "scoring cannot be asked"

@@ -6,6 +6,7 @@ import hashlib
 from datetime import datetime
 
 from feature_groups.store.digest import canonical_json
+from models.artefact import made_with
 from models.release import GroupUsed
 
 
@@ -24,3 +25,9 @@ def prediction_id(release: str, user_id: int, asked_at: datetime) -> str:
 def versions_text(groups: tuple[GroupUsed, ...]) -> str:
     """The versions that features were read at, as the JSON that a prediction keeps: table id and version by group."""
     return canonical_json({used.group: [used.table_id, used.version] for used in groups}).decode()
+
+
+def made_here() -> str:
+    """The lock and the CPU family that predictions are made with here, as the JSON that they keep."""
+    here = made_with()
+    return canonical_json({name: here[name] for name in ("cpu", "lock")}).decode()

@@ -11,7 +11,7 @@ import polars as pl
 
 from models.catalogue import UNKNOWN
 from models.ease import Ease
-from models.histories import HistoryRule
+from models.histories import Histories, HistoryRule
 from models.history_ridge import HistoryRidge
 from models.linear_ranker import LinearRanker
 from models.parts import Parts
@@ -47,15 +47,20 @@ class RankingBranch:
         """Bool (m,), the films that may be recommended; None for all."""
         return ~self.ranker.catalogue.restricted if self.policed else None
 
+    def history(self, rows: pl.DataFrame) -> Histories:
+        """What the ranker is asked about, of rows as `answers` takes them."""
+        rule = self.ranker.rule
+        return rule.of_lists(rows[LIKED if rule.liked_only else RATED], self.ranker.catalogue)
+
     def answers(self, rows: pl.DataFrame) -> pl.Series:
         """Ids of films, List of Int64, best first; fewer than `k` where no more may be recommended.
 
         Args:
             rows: With ``rated_movies`` and ``liked_movies``, lists of ids, newest first; NULL is an empty list.
         """
-        catalogue, rule = self.ranker.catalogue, self.ranker.rule
-        history = rule.of_lists(rows[LIKED if rule.liked_only else RATED], catalogue)
-        found = self.ranker.top(history, self.k, self.allowed, _SEEN.of_lists(rows[RATED], catalogue))
+        catalogue = self.ranker.catalogue
+        seen = _SEEN.of_lists(rows[RATED], catalogue)
+        found = self.ranker.top(self.history(rows), self.k, self.allowed, seen)
         shown = found != UNKNOWN
         ids = catalogue.items[found[shown]]
         ends = np.cumsum(shown.sum(axis=1))

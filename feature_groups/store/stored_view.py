@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from feature_groups.store.errors import InvalidDeclaration
+from feature_groups.store.digest import digest
+from feature_groups.store.errors import InvalidDeclaration, did_you_mean
 from feature_groups.store.feature_view import FeatureView
 from feature_groups.store.names import ROW
-from feature_groups.store.point_in_time import chosen_engine, pinned
+from feature_groups.store.point_in_time import Pin, chosen_engine, pinned
+from feature_groups.store.query import Query
 from feature_groups.store.reader import AsOf
 from feature_groups.store.settings import EngineChoice
 from feature_groups.store.spine import conformed_spine, on_engine
@@ -20,7 +22,8 @@ from feature_groups.store.split_rule import Split
 from feature_groups.store.spool import spools_cleared
 from feature_groups.store.training_dataset import TrainingDataset
 from feature_groups.store.training_datasets import TrainingDatasets
-from feature_groups.store.view_data import root_spine, view_data
+from feature_groups.store.view_contract import view_contract
+from feature_groups.store.view_data import history_data, root_spine, view_data
 from feature_groups.store.view_description import ViewDescription, describe_view
 
 if TYPE_CHECKING:
@@ -29,6 +32,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _SERVED = ("features", "inference_helpers")
+Versions = AsOf | Mapping[str, int]
+"""An instant, versions by group id, or None for the newest version of each group."""
 
 
 class StoredFeatureView:
@@ -47,6 +52,16 @@ class StoredFeatureView:
     def version(self) -> int:
         """The view's version."""
         return self.declaration.version
+
+    @property
+    def contract(self) -> str:
+        """sha256 of what it gives and of the contracts of its groups, as in the manifests of its datasets."""
+        return digest(view_contract(self._store, self.declaration))
+
+    def served_versions(self, as_of: Versions = None) -> dict[str, Pin]:
+        """The version of every group that scoring reads: of features, inference helpers and histories; by group id."""
+        queries = [history.query for history in self.declaration.histories.values()]
+        return self._pins([*self._served_queries, *queries], as_of)
 
     def create_training_dataset(
         self,
@@ -104,7 +119,7 @@ class StoredFeatureView:
         *,
         start: datetime | None = None,
         end: datetime | None = None,
-        as_of: AsOf = None,
+        as_of: Versions = None,
         engine: EngineChoice | None = None,
     ) -> Any:
         """Features and inference helpers for scoring: the same join, on the newest versions or those of `as_of`.
@@ -113,15 +128,14 @@ class StoredFeatureView:
             spine: As in `create_training_dataset`, without labels; or None, for the rows of the first feature's group.
             start: Without a spine: event times from here on (aware, inclusive).
             end: Without a spine: event times before it (aware, exclusive).
-            as_of: As in `create_training_dataset`.
+            as_of: As in `create_training_dataset`; or a version by group id, newest where it names none.
             engine: As there; ``polars`` gives a Polars LazyFrame, ``spark`` a Spark DataFrame with ``__row``.
 
         Returns:
             The spine's columns, the features and the helpers; on Polars in the spine's order.
         """
         view, store = self.declaration, self._store
-        groups = {g.id: g for role in _SERVED for join in view.roles[role][0] for g in join.query.groups}
-        pins = pinned(store, list(groups.values()), as_of)
+        pins = self._pins(self._served_queries, as_of)
         if spine is None:
             spine = self._rows_between(start, end, pins)
         elif start is not None or end is not None:
@@ -141,6 +155,45 @@ class StoredFeatureView:
                 spools.clear()
         return made
 
+    def get_batch_history(
+        self, name: str, spine: object, *, as_of: Versions = None, engine: EngineChoice | None = None
+    ) -> Any:
+        """The event inputs of a history for scoring: all events strictly before each row's instant.
+
+        Args:
+            name: Of the history.
+            spine: As in `get_batch_data`.
+            as_of: As there.
+            engine: As there.
+
+        Returns:
+            ``__row`` (the position in the spine, from 0), ``__event`` (from 0 for the oldest) and the events' columns;
+            on Polars in that order.
+
+        Raises:
+            InvalidDeclaration: The view has no such history.
+        """
+        view, store = self.declaration, self._store
+        if name not in view.histories:
+            raise InvalidDeclaration(
+                view.where,
+                what=f"It has no history {name!r}. {did_you_mean(str(name), list(view.histories))}",
+                state="was not read",
+                next_step="name one of its histories.",
+            )
+        history = view.histories[name]
+        pins = self._pins([history.query], as_of)
+        keys = {left: view.spine_keys[left] for left, _ in history.keys}
+        with spools_cleared() as spools:
+            given = conformed_spine(spine, keys, view.event_time, (), (), f"spine of {view.where}", store.shop)
+            chosen, why = chosen_engine(store, pins, given.rows, engine)
+            log.info("%s: history %s with %s", view.where, name, why)
+            asked = on_engine(given, chosen, store.shop)
+            made = history_data(store, view, history, given, asked, chosen, pins).to_native()
+            if chosen.name == "spark" or given.rows > store.shop.budget:
+                spools.clear()
+        return made
+
     def get_feature_vector(self, entry: Mapping[str, Any]) -> dict[str, Any]:
         """The features of one entity, by name; at its instant, or at the store's clock where it gives none."""
         return self.get_feature_vectors([entry]).row(0, named=True)
@@ -155,6 +208,14 @@ class StoredFeatureView:
     def describe(self) -> ViewDescription:
         """What it is, its columns, groups and datasets; printable, and as HTML with a picture."""
         return describe_view(self.declaration, self.training_datasets())
+
+    @property
+    def _served_queries(self) -> list[Query]:
+        return [join.query for join in self.declaration.joins(_SERVED)]
+
+    def _pins(self, queries: Sequence[Query], as_of: Versions) -> dict[str, Pin]:
+        groups = {group.id: group for query in queries for group in query.groups}
+        return pinned(self._store, list(groups.values()), as_of)
 
     def _rows_between(self, start: datetime | None, end: datetime | None, pins: Mapping[str, Any]) -> pl.LazyFrame:
         view = self.declaration

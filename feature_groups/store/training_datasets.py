@@ -38,13 +38,13 @@ from feature_groups.store.split_rule import Split
 from feature_groups.store.spool import spools_cleared
 from feature_groups.store.step_changes import lock_hash
 from feature_groups.store.training_dataset import TrainingDataset
+from feature_groups.store.view_contract import view_contract
 
 if TYPE_CHECKING:
     from feature_groups.store.feature_store import FeatureStore
 
 log = logging.getLogger(__name__)
 
-_NO_EFFECT = ("description", "owner", "tags")
 _SPINE = "spine"
 
 
@@ -197,12 +197,9 @@ class TrainingDatasets:
 
     def _identity(self, pins: Mapping[str, Pin], spine: str, split: Split | None, seed: int) -> dict[str, Any]:
         """What decides whether two datasets are the same one."""
-        declared = {k: v for k, v in self._view.to_json().items() if k not in _NO_EFFECT}
-        contracts = {g.id: self._store.get_or_create_feature_group(g).table.spec.source_hash for g in self._view.groups}
         return {
             "view": self._view.id,
-            "declaration": digest(declared),
-            "contracts": contracts,
+            **view_contract(self._store, self._view),
             "pinned": {pin.group: [pin.table_id, pin.version, pin.fingerprint] for pin in pins.values()},
             "spine_content": spine,
             "split": split.to_json() if split else None,

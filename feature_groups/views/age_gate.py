@@ -44,9 +44,15 @@ def spine(store: FeatureStore) -> pl.DataFrame:
     return asked(store, border)
 
 
-def asked(store: FeatureStore, at: datetime) -> pl.DataFrame:
-    """Every user who rated before an instant, asked at that instant; columns user_id and asked_at."""
-    rated: pl.LazyFrame = store.get_or_create_feature_group(ratings.v1).read(engine="polars")
+def asked(store: FeatureStore, at: datetime, version: int | None = None) -> pl.DataFrame:
+    """Every user who rated before an instant, asked at that instant; columns user_id and asked_at.
+
+    Args:
+        store: The lake.
+        at: The instant, aware.
+        version: Of the ratings; by default the newest.
+    """
+    rated: pl.LazyFrame = store.get_or_create_feature_group(ratings.v1).read(version, engine="polars")
     users_seen = rated.filter(pl.col("rated_at") < at).select(pl.col("user_id").unique().sort()).collect()
     return users_seen.with_columns(pl.lit(at, dtype=pl.Datetime("us", "UTC")).alias("asked_at"))
 

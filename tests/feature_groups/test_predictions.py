@@ -21,6 +21,7 @@ GOOD: dict[str, Any] = {
     "reason": "score",
     "movies": [3, 1, 2],
     "features": "{}",
+    "made_with": "{}",
 }
 
 

@@ -15,6 +15,7 @@ import polars as pl
 import pytest
 
 from feature_groups.store import FeatureStore, History, Join, OnDemand
+from feature_groups.store.digest import digest
 from feature_groups.store.errors import AlluviaError, DeclarationChanged, InvalidDeclaration, SchemaMismatch
 from shop import (
     CUSTOMERS,
@@ -448,6 +449,35 @@ def test_feature_vectors_are_the_scoring_data_of_each_entry(own_shop: FeatureSto
     assert set(made.row(2)) == set(made.row(3)) == {None}
     with pytest.raises(SchemaMismatch, match="'customer' is missing"):
         view.get_feature_vector({"client": 7})
+
+
+def test_scoring_data_is_read_at_the_versions_named(own_shop: FeatureStore) -> None:
+    view = own_shop.get_or_create_feature_view(minors(histories={"seen": History(visits.select("pages"), "customer")}))
+    before = {group: pin.version for group, pin in view.served_versions().items()}
+    made, seen = view.get_batch_data(spine()).collect(), view.get_batch_history("seen", spine()).collect()
+    changed = own_shop.get_or_create_feature_group(visits).read().with_columns(pl.col("pages") + 1)
+    own_shop.get_or_create_feature_group(visits).insert(changed)
+
+    assert "visits_v1" in before
+    assert view.served_versions()["visits_v1"].version == before["visits_v1"] + 1
+    assert view.get_batch_data(spine(), as_of=before).collect().equals(made)
+    assert view.get_batch_history("seen", spine(), as_of=before).collect().equals(seen)
+    assert view.get_batch_data(spine()).collect()["pages"].equals(made["pages"] + 1)
+    with pytest.raises(AlluviaError, match="Version 99 is not there"):
+        view.get_batch_data(spine(), as_of={"visits_v1": 99})
+
+
+def test_a_history_for_scoring_is_that_of_a_training_dataset(own_shop: FeatureStore, engine: str) -> None:
+    view = own_shop.get_or_create_feature_view(minors(histories={"seen": History(visits.select("pages"), "customer")}))
+    dataset = view.create_training_dataset(spine())
+    made = view.get_batch_history("seen", spine(), engine=engine)  # type: ignore[arg-type]
+    rows = made.collect() if isinstance(made, pl.LazyFrame) else pl.DataFrame(made.toArrow())
+
+    assert rows.sort("__row", "__event").drop("__event").equals(dataset.history("seen"))
+    with pytest.raises(InvalidDeclaration, match=r"no history 'sen'\. Did you mean 'seen'"):
+        view.get_batch_history("sen", spine())
+    manifest = dataset.manifest
+    assert view.contract == digest({name: manifest[name] for name in ("declaration", "contracts")})
 
 
 def test_scoring_leaves_nothing_behind(own_shop: FeatureStore) -> None:
