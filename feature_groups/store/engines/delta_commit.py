@@ -9,10 +9,14 @@ find out what the store has told apart already. The same classes are called here
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
+import polars as pl
+
 from feature_groups.store.classify import CHANGE_TYPE, INSERT, UPDATE
+from feature_groups.store.condition_values import FIRST_YEAR
 from feature_groups.store.engines.delta_log import DeltaLog
 
 if TYPE_CHECKING:
@@ -48,7 +52,24 @@ def append_once(spark: SparkSession, path: str, rows: DataFrame, key: str, note:
     begun.commit(write.write(begun.transaction, session, none, False), append, none, note)
 
 
-def replace_once(spark: SparkSession, path: str, changes: DataFrame, on: Sequence[str], key: str, note: str) -> None:
+Bounds = Mapping[str, tuple[Any, Any]]
+"""Smallest and largest value by column, both inclusive."""
+
+
+def key_bounds(changes: pl.DataFrame, on: Sequence[str]) -> Bounds:
+    """The range of each key column that is a number or a time: what lies outside need not be looked at."""
+    found = {}
+    for name in on:
+        dtype, low, high = changes.schema[name], changes[name].min(), changes[name].max()
+        early = isinstance(low, date) and low.year < FIRST_YEAR  # calendars differ before
+        if low is not None and not early and (dtype.is_integer() or isinstance(dtype, (pl.Datetime, pl.Date))):
+            found[name] = (low, high)
+    return found
+
+
+def replace_once(
+    spark: SparkSession, path: str, changes: DataFrame, on: Sequence[str], bounds: Bounds, key: str, note: str
+) -> None:
     """Replace rows in one commit marked with the batch key; a key that is in the log makes no commit.
 
     Rows are removed by deletion vectors, for which only the key columns of the table are read. `changes` is written
@@ -60,6 +81,7 @@ def replace_once(spark: SparkSession, path: str, changes: DataFrame, on: Sequenc
         changes: The table's columns and types, and ``_change_type``: the rows to insert, those to update as they are
             and as they will be, those to delete.
         on: Columns by which rows are found.
+        bounds: Where the changes lie by columns of `on`; the rest of the table is passed over.
         key: As in `append_once`.
         note: As in `append_once`.
 
@@ -71,7 +93,7 @@ def replace_once(spark: SparkSession, path: str, changes: DataFrame, on: Sequenc
     begun = _Transaction.begin(spark, path, key)
     if begun is None:
         return
-    removals = _removals(spark, begun, changes.select(*on), on)
+    removals = _removals(spark, begun, changes.select(*on), on, bounds)
     kind = F.col(CHANGE_TYPE)
     # Delta writes rows without a kind to the table, the others to the change feed.
     kept = changes.where(kind.isin(INSERT, UPDATE)).withColumn(CHANGE_TYPE, F.lit(None).cast("string"))
@@ -81,7 +103,7 @@ def replace_once(spark: SparkSession, path: str, changes: DataFrame, on: Sequenc
     begun.commit(written.prependedAll(removals), jvm.org.apache.spark.sql.SaveMode.Overwrite, where, note)
 
 
-def _removals(spark: SparkSession, begun: _Transaction, keys: DataFrame, on: Sequence[str]) -> Any:
+def _removals(spark: SparkSession, begun: _Transaction, keys: DataFrame, on: Sequence[str], bounds: Bounds) -> Any:
     """The actions (Scala) that take the rows with these keys out of their files."""
     from pyspark.sql import DataFrame
     from pyspark.sql import functions as F  # noqa: N812
@@ -91,7 +113,10 @@ def _removals(spark: SparkSession, begun: _Transaction, keys: DataFrame, on: Seq
     files, none, some = begun.files(), jvm.scala.Option.empty(), jvm.scala.Some
     stored = DataFrame(begun.table.createDataFrame(transaction.snapshot(), files, False, none), spark)
     place = (F.col("_metadata.file_path").alias(_FILE), F.col("_metadata.row_index").alias(_POSITION))
-    found: Any = stored.select(*on, *place).join(keys, on=list(on), how="left_semi")
+    near = stored.select(*on, *place)
+    for name, (low, high) in bounds.items():
+        near = near.where(F.col(name).between(low, high))
+    found: Any = near.join(keys, on=list(on), how="left_semi")
     every = jvm.org.apache.spark.sql.catalyst.expressions.Literal.TrueLiteral()
     file, position = jvm.org.apache.spark.sql.functions.col(_FILE), jvm.org.apache.spark.sql.functions.col(_POSITION)
     marked = delta.commands.DeletionVectorBitmapGenerator.buildRowIndexSetsForFilesMatchingCondition(

@@ -14,7 +14,7 @@ from feature_groups.store.classify import CHANGE_TYPE
 from feature_groups.store.contract import ContractSpec
 from feature_groups.store.engine import Frame
 from feature_groups.store.engines import session, spark_look_up
-from feature_groups.store.engines.delta_commit import append_once, replace_once
+from feature_groups.store.engines.delta_commit import append_once, key_bounds, replace_once
 from feature_groups.store.engines.spark_look_up_sql import with_large_keys
 from feature_groups.store.engines.spark_statistics import column_statistics, figures
 from feature_groups.store.engines.worker_errors import received
@@ -206,7 +206,8 @@ class SparkEngine:
         with spooled(self._settings.lake_path, changes) as spool, _fenced():
             spark = self.spark
             source = self._source(spark, path, spool, extra=f"{CHANGE_TYPE} string")
-            replace_once(spark, path, source, on, key, json.dumps({METADATA_KEY: note}))
+            bounds = key_bounds(changes, on) if isinstance(changes, pl.DataFrame) else {}
+            replace_once(spark, path, source, on, bounds, key, json.dumps({METADATA_KEY: note}))
 
     def add_columns(self, path: str, columns: Sequence[tuple[str, str, str]], note: Mapping[str, Any]) -> None:
         """Add nullable columns: an append of no rows whose schema has them."""

@@ -87,7 +87,7 @@ def _exercise(session: SparkSession, scratch: Path) -> None:
     append_once(session, path, rows, "warm-up", "{}")
     kinds = "explode(array('update_preimage', 'update_postimage')) as _change_type"
     for key, some in (("first change", "id < 7"), ("second change", "id < 9")):
-        replace_once(session, path, rows.where(some).selectExpr("*", kinds), ["id", "seen"], key, "{}")
+        replace_once(session, path, rows.where(some).selectExpr("*", kinds), ["id", "seen"], {}, key, "{}")
     session.sql(f"optimize {table} zorder by (id)").collect()
     feed = session.read.format("delta").option("readChangeFeed", "true").option("startingVersion", 0)
     feed.load(path).toArrow()
