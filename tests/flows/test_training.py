@@ -188,3 +188,16 @@ def test_the_example_of_the_documents_runs_on_the_lake_of_a_run(place: Place, tr
     figures = [float(text) for text in re.findall(r"(\d\.\d{3})$", said.stdout, flags=re.MULTILINE)]
     assert len(figures) == 3
     assert all(0 < figure <= 1 for figure in figures)
+
+
+def test_a_leaky_cascade_looks_better_than_it_is(place: Place, trained: Trained) -> None:
+    program = [sys.executable, str(PROJECT / "docs" / "examples" / "leaky_cascade.py"), str(place.lake)]
+    said = subprocess.run(program, capture_output=True, text=True, cwd=place.folder, timeout=300)
+
+    assert said.returncode == 0, said.stderr
+    lines = re.findall(r"^(\w[\w ]+, [\w ]+?) +(\d.*)$", said.stdout, flags=re.MULTILINE)
+    cost = {way: [float(text) for text in figures.split()][:4:2] for way, figures in lines[-4:]}
+    assert set(cost) == {f"{j}, {s}" for j in ("point in time", "latest row") for s in ("out of fold", "in sample")}
+    looks, truth = cost["latest row, in sample"]
+    assert looks < cost["point in time, out of fold"][0]
+    assert looks < truth
