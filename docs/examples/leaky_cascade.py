@@ -63,7 +63,7 @@ FILMS_ALONE = ProbabilityModel(
     entity="user_id",
     label="is_under_18",
 )
-CANDIDATES = ((router.v1, router.STRENGTHS), (FILMS_ALONE, (10.0,)))
+CANDIDATES = ((router.v1, (0.03, 0.01)), (FILMS_ALONE, (10.0,)))
 """Validation chooses a router: few directions of what was rated beside behaviour, or every film by itself."""
 
 THEN, LATEST, OUT_OF_FOLD, IN_SAMPLE = "point in time", "latest row", "out of fold", "in sample"

@@ -88,6 +88,7 @@ def judged(ranker: Ranker, events: RatedEvents) -> tuple[NDArray[np.float64], ND
 def figure(ranker: Ranker) -> Interval:
     found = interval(*judged(ranker, all_events()))
     assert (found.events, found.users) == (34_514, 679)
+    print(f"next event, {type(ranker).__name__}, {ranker.rule}: NDCG@10 {found}")
     return found
 
 
@@ -106,7 +107,9 @@ def test_ease_of_the_last_twenty_finds_more_of_the_next_event() -> None:
 def strict_and_leaky(events: RatedEvents) -> tuple[float, Interval]:
     strict, users = judged(ridge(events), events)
     leaky, _ = judged(ridge(events, leak=True), events)
-    return float(strict.mean()), paired_difference(strict, leaky, users)
+    gain = paired_difference(strict, leaky, users)
+    print(f"next event, ridge: strict {interval(strict, users)}, leaky {leaky.mean():.4f}, difference {gain}")
+    return float(strict.mean()), gain
 
 
 def test_strict_training_gains_over_training_on_the_rows_before() -> None:
@@ -135,8 +138,10 @@ def test_settings_chosen_within_the_training_data_hold_later(half: int | None) -
     found, users = judged(HistoryRidge.fit(followed_pairs(training, rule), chosen["penalty"], rule), events)
     popular, _ = judged(Popularity.fit(training), events)
     low, high = (0.080, 0.088) if half is None else (0.075, 0.088)
+    gain = paired_difference(found, popular, users)
+    print(f"half {half}: ridge {dict(chosen)} {interval(found, users)}, popularity {popular.mean():.4f}, gain {gain}")
     assert low <= found.mean() <= high
-    assert paired_difference(found, popular, users).low > 0.03
+    assert gain.low > 0.03
 
 
 @cache
@@ -155,6 +160,8 @@ def by_segment(weight: int | None, penalty: float = 200.0) -> tuple[float, float
         parts = (lists, lists.filter(young), lists.filter(~young))
         found.append([part["ndcg"].mean() for part in parts])
     total, young_mean, adult_mean = np.mean(found, axis=0).tolist()
+    whose = "minors' ratings alone" if weight is None else f"everybody's ratings, minors' x {weight}"
+    print(f"EASE {penalty} of {whose}: all {total:.4f}, minors {young_mean:.4f}, adults {adult_mean:.4f}")
     return total, young_mean, adult_mean
 
 
@@ -172,6 +179,7 @@ def test_one_model_for_all_serves_minors_better_than_their_own() -> None:
 def test_the_weight_that_validation_chooses_is_small() -> None:
     held, _, _ = shared(0)
     tuned = tuned_segment_weight(HoldOut.drawn(held.kept, 0.2, seed=7), minors(), 200.0)
+    print(tuned.tried)
     assert 1 <= tuned.chosen["weight"] <= 3
 
 
@@ -185,6 +193,7 @@ def test_the_policy_spares_minors_and_costs_little() -> None:
     share, shift = young.mean(), stats.norm.ppf(0.88) * 2**0.5
     scores = 1 / (1 + (1 - share) / share * np.exp(shift**2 / 2 - shift * signal))
     curve = policy_curve(every, policed, scores, young, [0.0, 0.02, 0.05, 0.1, 0.2, 0.3, 2.0])
+    print(curve)
     assert curve["exposure"].is_sorted()
     assert curve["adults_policed"].is_sorted(descending=True)
     everyone, at_a_tenth, nobody = (curve.filter(pl.col("threshold") == t).row(0, named=True) for t in (0.0, 0.1, 2.0))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -41,7 +44,8 @@ from models.rated_events import RatedEvents
 from models.transform import Block, Transform
 from refreshing import Place
 
-REAL = Path(__file__).parents[2].parent / "shared" / "data" / "ml-1m"
+PROJECT = Path(__file__).parents[2]
+REAL = PROJECT.parent / "shared" / "data" / "ml-1m"
 SEEDS = (0, 1, 2)
 NEEDED = ("movies", "ratings", "users", "age_labels", "user_activity", "user_history")
 
@@ -234,3 +238,22 @@ def test_routing_spares_minors_restricted_films_at_little_cost(
     gains = report.differences.filter(of="gain over popularity")
     assert (gains["low"] > 0).all()
     assert paired_difference(policed["ndcg"], open_lists["ndcg"], policed["user_id"]).high < 0
+
+
+def test_leaks_flatter_a_cascade_and_show_minors_more_of_what_they_must_not_see(whole: Lake) -> None:
+    program = [sys.executable, str(PROJECT / "docs" / "examples" / "leaky_cascade.py"), str(whole.folder)]
+    said = subprocess.run(program, capture_output=True, text=True, check=True, cwd=whole.folder).stdout
+    print(said)
+    lines = dict(re.findall(r"^(\w[\w ]+, [\w ]+?) +([\d. ]+)$", said, flags=re.MULTILINE))
+    honest, leaky = (
+        [float(figure) for figure in lines[way].split()]
+        for way in ("point in time, out of fold", "latest row, in sample")
+    )
+    looks, finds, costs, found, restricted, _ = range(6)
+
+    assert leaky[looks] <= honest[looks] - 20
+    assert leaky[finds] >= honest[finds] + 0.4
+    assert leaky[costs] > honest[costs]
+    assert leaky[found] <= honest[found] - 0.2
+    assert leaky[restricted] >= honest[restricted] + 0.05
+    assert abs(honest[looks] - honest[costs]) <= 5
