@@ -48,7 +48,7 @@ LIMIT = 0.5
 def rows() -> list[Row]:
     """The fits, each in processes of its own for its memory; then the statistics."""
     with scratch_home() as settings:
-        folder, told = _files(settings.home)
+        folder, told = files(settings.home)
         return [_fits(folder, told), *_updates(_events(folder), told)]
 
 
@@ -143,7 +143,8 @@ def _als(held: HoldOut) -> tuple[Spent, Any]:
     return spent, shown.astype(np.int32)
 
 
-def _files(home: Path) -> tuple[Path, str]:
+def files(home: Path) -> tuple[Path, str]:
+    """The folder of the ratings to measure with, made below a home where there are no real ones; and what they are."""
     if REAL.is_dir():
         return REAL, "ratings of MovieLens-1M's users 1 to 2999"
     generate(home / "generated", events=GENERATED)

@@ -1,4 +1,4 @@
-"""The refresh of everything on the real data: cold, with one day more, and again when nothing has changed."""
+"""`make run` on the real data, refresh and training: cold, with one day more, and again when nothing has changed."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -22,13 +24,20 @@ NEWEST = 600
 """Ratings held back: about a day's worth of a busy time."""
 
 COLD_LIMIT, DAY_LIMIT, NO_OP_LIMIT = 120.0, 20.0, 5.0
+"""Seconds of the refresh alone."""
+RUN_COLD_LIMIT, RUN_DAY_LIMIT = 240.0, 45.0
+"""Seconds of everything."""
+
 _PROGRAM = """
 import json, sys, time
+from dataclasses import asdict
 from pathlib import Path
+from benchmarks.measure import spend
 from deployments.server import ensure_server, use_server
 home, data = Path(sys.argv[1]), Path(sys.argv[2])
 with use_server(ensure_server(home)):
     from flows.refresh import refresh
+    from flows.training import training
     from feature_groups.store import engines
     from feature_groups.store.engines import session
     starts = []
@@ -36,41 +45,59 @@ with use_server(ensure_server(home)):
     session.start_session = lambda *a, **k: starts.append(1) or start(*a, **k)
     begun = time.perf_counter()
     done = refresh(data=data, lake=home / "lake")
-    seconds = time.perf_counter() - begun
-print("RESULT " + json.dumps([seconds, [[d.group, d.outcome, d.seconds, d.rows] for d in done], len(starts)]))
+    refreshed = time.perf_counter() - begun
+    sessions = len(starts)
+    spent, trained = spend(lambda: training(lake=home / "lake"))
+groups = [[d.group, d.outcome, d.seconds, d.rows] for d in done]
+told = {"seconds": refreshed, "steps": groups, "sessions": sessions, "training": [spent.cpu, spent.wall]}
+told |= {"trained": [[s.name, s.outcome, s.seconds] for s in trained.steps], "release": trained.release}
+print("RESULT " + json.dumps(told | {"blessed": trained.blessed, "reasons": trained.reasons, "started": len(starts)}))
 """
 
 
 @dataclass(frozen=True)
-class _Run:
-    """What a refresh took in a process of its own.
+class Run:
+    """What a refresh and a training took in a process of their own.
 
     Attributes:
         spent: The whole process.
-        seconds: Wall time after imports.
-        steps: Group, outcome, seconds and rows of each step.
-        sessions: Spark sessions started.
+        told: What it printed: of the refresh wall ``seconds`` after imports, ``steps`` (group, outcome, seconds, rows)
+            and Spark ``sessions``; of the ``training`` CPU-seconds and wall seconds, its steps ``trained`` (name,
+            outcome, seconds), the ``release`` that serves, and whether this one was ``blessed``, else ``reasons``;
+            Spark sessions ``started`` by both.
     """
 
     spent: Spent
-    seconds: float
-    steps: list[tuple[str, str, float, int]]
-    sessions: int
+    told: Mapping[str, Any]
 
     @property
     def ratings(self) -> int:
         """Rows of the ratings."""
-        return next(rows for group, _, _, rows in self.steps if group == "ratings_v1")
+        return next(rows for group, _, _, rows in self.told["steps"] if group == "ratings_v1")
 
     @property
-    def told(self) -> str:
-        """Seconds and the share of each step."""
-        total = max(sum(seconds for _, _, seconds, _ in self.steps), 0.01)
-        shares = ", ".join(
-            f"{group} {seconds:.1f} s ({seconds / total:.0%})" if outcome == "run" else f"{group} {outcome}"
-            for group, outcome, seconds, _ in self.steps
-        )
-        return f"{self.seconds:.1f} s after imports, server up; {shares}; {self.sessions} Spark sessions"
+    def refresh(self) -> Spent:
+        """The process without the training."""
+        cpu, wall = self.told["training"]
+        return Spent(self.spent.cpu - cpu, self.spent.wall - wall)
+
+    @property
+    def refreshed(self) -> str:
+        """Seconds of the refresh and the share of each group."""
+        shares = _shares([step[:3] for step in self.told["steps"]])
+        seconds, sessions = self.told["seconds"], self.told["sessions"]
+        return f"{seconds:.1f} s after imports, server up; {shares}; {sessions} Spark sessions"
+
+    @property
+    def whole(self) -> str:
+        """Seconds of everything and the share of each step."""
+        steps = [["refresh", "run", self.told["seconds"]], *self.told["trained"]]
+        verdict = "blessed" if self.told["blessed"] else f"refused: {'; '.join(self.told['reasons'])}"
+        return f"{sum(step[2] for step in steps):.1f} s after imports, server up; {_shares(steps)}; {verdict}"
+
+    def quiet(self, what: str) -> bool:
+        """Whether every step of the refresh (``steps``) or the training (``trained``) was skipped."""
+        return all(step[1] == "skipped" for step in self.told[what])
 
 
 def rows() -> list[Row]:
@@ -83,41 +110,72 @@ def rows() -> list[Row]:
         before, after = _deliveries(home)
         ensure_server(home)
         try:
-            cold = _refresh(home, before)
-            more = _refresh(home, after)
-            again = _refresh(home, after)
+            cold = made_up_to_date(home, before)
+            more = made_up_to_date(home, after)
+            again = made_up_to_date(home, after)
         finally:
             stop_server(home)
     lines = sum(1 for _ in (DATA / "ratings.dat").open("rb"))
-    increments = {group for group, outcome, _, _ in more.steps if outcome == "run"}
-    quiet = again.sessions == 0 and all(outcome == "skipped" for _, outcome, _, _ in again.steps)
+    increments = {group for group, outcome, _, _ in more.told["steps"] if outcome == "run"}
     derived = {"ratings_v1", "user_activity_v1", "user_history_v1", "movie_stats_v1"}
+    day = f"one day more, the newest {NEWEST} ratings"
+    whole, caught_up = cold.ratings == lines - NEWEST, more.ratings == lines and increments == derived
+    released = bool(cold.told["blessed"] and cold.told["release"]), bool(more.told["release"])
     return [
-        _row("refresh of the real data, cold to done", cold, COLD_LIMIT, same=cold.ratings == lines - NEWEST),
+        _row("refresh of the real data, cold to done", cold.refresh, COLD_LIMIT, cold.refreshed, same=whole),
+        _row(f"refresh with {day}", more.refresh, DAY_LIMIT, more.refreshed, same=caught_up),
+        _nothing_new(again),
         _row(
-            f"refresh with one day more, the newest {NEWEST} ratings",
-            more,
-            DAY_LIMIT,
-            same=more.ratings == lines and increments == derived,
+            "make run on the real data, cold: refresh, training, release",
+            cold.spent,
+            RUN_COLD_LIMIT,
+            cold.whole,
+            same=whole and released[0],
         ),
-        Row(
-            "refresh again, nothing new",
-            "",
-            again.spent.cpu,
-            None,
-            again.seconds,
-            None,
-            f"< {NO_OP_LIMIT:.0f} s after imports, no JVM",
-            again.seconds < NO_OP_LIMIT and quiet,
-            quiet,
-            f"{again.seconds:.1f} s after imports; {again.sessions} Spark sessions",
-        ),
+        _row(f"make run with {day}", more.spent, RUN_DAY_LIMIT, more.whole, same=caught_up and released[1]),
+        _nothing_trained(more, again),
     ]
 
 
-def _row(what: str, run: _Run, limit: float, *, same: bool) -> Row:
-    met = run.spent.wall < limit and same
-    return Row(what, "", run.spent.cpu, None, run.spent.wall, None, f"< {limit:.0f} s", met, same, run.told)
+def _nothing_new(again: Run) -> Row:
+    seconds, sessions = again.told["seconds"], again.told["sessions"]
+    quiet = sessions == 0 and again.quiet("steps")
+    return Row(
+        "refresh again, nothing new",
+        "",
+        again.refresh.cpu,
+        None,
+        seconds,
+        None,
+        f"< {NO_OP_LIMIT:.0f} s after imports, no JVM",
+        seconds < NO_OP_LIMIT and quiet,
+        quiet,
+        f"{seconds:.1f} s after imports; {sessions} Spark sessions",
+    )
+
+
+def _nothing_trained(before: Run, again: Run) -> Row:
+    started = again.told["started"]
+    quiet = started == 0 and again.quiet("steps") and again.quiet("trained")
+    same = quiet and again.told["release"] == before.told["release"]
+    note = (
+        f"{again.whole}; training {again.told['training'][1]:.1f} s; {started} Spark sessions; the same release serves"
+    )
+    what, target = "make run again, nothing new", "no step runs, no JVM"
+    return Row(what, "", again.spent.cpu, None, again.spent.wall, None, target, same, same, note)
+
+
+def _row(what: str, spent: Spent, limit: float, note: str, *, same: bool) -> Row:
+    met = spent.wall < limit and same
+    return Row(what, "", spent.cpu, None, spent.wall, None, f"< {limit:.0f} s", met, same, note)
+
+
+def _shares(steps: list[list[Any]]) -> str:
+    total = max(sum(seconds for _, _, seconds in steps), 0.01)
+    return ", ".join(
+        f"{name} {seconds:.1f} s ({seconds / total:.0%})" if outcome == "run" else f"{name} {outcome}"
+        for name, outcome, seconds in steps
+    )
 
 
 def _deliveries(home: Path) -> tuple[Path, Path]:
@@ -134,13 +192,13 @@ def _deliveries(home: Path) -> tuple[Path, Path]:
     return folders
 
 
-def _refresh(home: Path, data: Path) -> _Run:
+def made_up_to_date(home: Path, data: Path) -> Run:
+    """What `make run` does, refresh and training, in a process of its own; a Prefect server of that home is up."""
     program = [sys.executable, "-c", _PROGRAM, str(home), str(data)]
     environment = os.environ | {"ALLUVIA_HOME": str(home), "PYTHONPATH": str(Path(__file__).parents[1])}
     spent, done = spend(lambda: subprocess.run(program, env=environment, stdout=subprocess.PIPE, text=True, check=True))
     line = next(line for line in done.stdout.splitlines() if line.startswith("RESULT "))
-    seconds, steps, sessions = json.loads(line.removeprefix("RESULT "))
-    return _Run(spent, seconds, [tuple(step) for step in steps], sessions)
+    return Run(spent, json.loads(line.removeprefix("RESULT ")))
 
 
 if __name__ == "__main__":

@@ -34,6 +34,7 @@ BENCHMARKS = (
     "training",
     "refresh",
     "rankers",
+    "cascade",
 )
 OTHERS = ("feast",)
 """Run by name only: needs an environment of its own, see `make bench-feast`."""
