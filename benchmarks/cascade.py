@@ -19,8 +19,9 @@ from deployments.server import ensure_server, stop_server
 from feature_groups.store import FeatureStore, connect
 from feature_groups.views import age_gate
 from models.film_release import NAME, FilmModel, load_films
+from models.film_rows import film_rows
+from models.film_scoring import FilmScoring
 from models.registry import Registry
-from models.router import router_rows
 
 WARM_UP, MOST = 50, 2_000
 LIMIT = 0.002
@@ -46,15 +47,18 @@ def rows() -> list[Row]:
         loaded, spent = loading[0][1], median([took for took, _ in loading])
         note = f"{told}; {len(release.members)} members, their hashes checked; golden vectors: {loaded.golden.said}"
         ready = Row("load a release", "", spent.cpu, None, spent.wall, None, "", None, None, note)
-        return [*_decisions(loaded.model, asked(store), told), ready]
+        everybody = film_rows(store, age_gate.asked(store, age_gate.now(store)), {})
+        return [*_decisions(loaded.model, everybody, told), ready, *_scoring(store, registry, told)]
 
 
-def asked(store: FeatureStore) -> pl.DataFrame:
-    """What the cascade takes, one row per user of the newest training dataset of the age gate."""
-    view = store.get_or_create_feature_view(age_gate.v1)
-    dataset = view.training_datasets()[-1]
-    features = pl.concat([dataset.frame(name) for name in dataset.parts]).sort("__row")
-    return router_rows(features, dataset.history("rated"))
+def _scoring(store: FeatureStore, registry: Registry, told: str) -> list[Row]:
+    if registry.champion() is None:
+        return []
+    scored = [spend(lambda: FilmScoring.of(store).predictions()) for _ in range(REPEATS)]
+    spent, users = median([took for took, _ in scored]), scored[0][1].height
+    note = f"{told}; median of {REPEATS}; {users / spent.wall:,.0f} users per second; what is decided is not written"
+    what = f"score all {users:,} users from the lake: release loaded, features joined, decided"
+    return [Row(what, "", spent.cpu, None, spent.wall, None, "", None, None, note)]
 
 
 def _decisions(model: FilmModel, everybody: pl.DataFrame, told: str) -> list[Row]:

@@ -1,4 +1,4 @@
-"""`make run` on the real data, refresh and training: cold, with one day more, and again when nothing has changed."""
+"""`make run` on the real data: cold, with one day more, and again when nothing has changed; its refresh by itself."""
 
 from __future__ import annotations
 
@@ -37,6 +37,7 @@ from deployments.server import ensure_server, use_server
 home, data = Path(sys.argv[1]), Path(sys.argv[2])
 with use_server(ensure_server(home)):
     from flows.refresh import refresh
+    from flows.scoring import scoring
     from flows.training import training
     from feature_groups.store import engines
     from feature_groups.store.engines import session
@@ -47,24 +48,30 @@ with use_server(ensure_server(home)):
     done = refresh(data=data, lake=home / "lake")
     refreshed = time.perf_counter() - begun
     sessions = len(starts)
-    spent, trained = spend(lambda: training(lake=home / "lake"))
+    lake = home / "lake"
+    def after():
+        trained = training(lake=lake)
+        return trained, scoring(lake=lake) if trained.release else None
+    spent, (trained, scored) = spend(after)
 groups = [[d.group, d.outcome, d.seconds, d.rows] for d in done]
-told = {"seconds": refreshed, "steps": groups, "sessions": sessions, "training": [spent.cpu, spent.wall]}
-told |= {"trained": [[s.name, s.outcome, s.seconds] for s in trained.steps], "release": trained.release}
+models = [[s.name, s.outcome, s.seconds] for s in trained.steps]
+models += [["scoring", scored.outcome, scored.seconds]] if scored else []
+told = {"seconds": refreshed, "steps": groups, "sessions": sessions, "after": [spent.cpu, spent.wall]}
+told |= {"models": models, "release": trained.release}
 print("RESULT " + json.dumps(told | {"blessed": trained.blessed, "reasons": trained.reasons, "started": len(starts)}))
 """
 
 
 @dataclass(frozen=True)
 class Run:
-    """What a refresh and a training took in a process of their own.
+    """What a refresh, a training and a scoring took in a process of their own.
 
     Attributes:
         spent: The whole process.
         told: What it printed: of the refresh wall ``seconds`` after imports, ``steps`` (group, outcome, seconds, rows)
-            and Spark ``sessions``; of the ``training`` CPU-seconds and wall seconds, its steps ``trained`` (name,
-            outcome, seconds), the ``release`` that serves, and whether this one was ``blessed``, else ``reasons``;
-            Spark sessions ``started`` by both.
+            and Spark ``sessions``; of what came ``after`` it CPU-seconds and wall seconds, the steps of the ``models``
+            (name, outcome, seconds), the ``release`` that serves, and whether this one was ``blessed``, else
+            ``reasons``; Spark sessions ``started`` by all.
     """
 
     spent: Spent
@@ -73,12 +80,12 @@ class Run:
     @property
     def ratings(self) -> int:
         """Rows of the ratings."""
-        return next(rows for group, _, _, rows in self.told["steps"] if group == "ratings_v1")
+        return int(next(rows for group, _, _, rows in self.told["steps"] if group == "ratings_v1"))
 
     @property
     def refresh(self) -> Spent:
-        """The process without the training."""
-        cpu, wall = self.told["training"]
+        """The process without what came after the refresh."""
+        cpu, wall = self.told["after"]
         return Spent(self.spent.cpu - cpu, self.spent.wall - wall)
 
     @property
@@ -91,12 +98,12 @@ class Run:
     @property
     def whole(self) -> str:
         """Seconds of everything and the share of each step."""
-        steps = [["refresh", "run", self.told["seconds"]], *self.told["trained"]]
+        steps = [["refresh", "run", self.told["seconds"]], *self.told["models"]]
         verdict = "blessed" if self.told["blessed"] else f"refused: {'; '.join(self.told['reasons'])}"
         return f"{sum(step[2] for step in steps):.1f} s after imports, server up; {_shares(steps)}; {verdict}"
 
     def quiet(self, what: str) -> bool:
-        """Whether every step of the refresh (``steps``) or the training (``trained``) was skipped."""
+        """Whether every step of the refresh (``steps``) or of the ``models`` was skipped."""
         return all(step[1] == "skipped" for step in self.told[what])
 
 
@@ -126,7 +133,7 @@ def rows() -> list[Row]:
         _row(f"refresh with {day}", more.refresh, DAY_LIMIT, more.refreshed, same=caught_up),
         _nothing_new(again),
         _row(
-            "make run on the real data, cold: refresh, training, release",
+            "make run on the real data, cold: refresh, training, release, scoring",
             cold.spent,
             RUN_COLD_LIMIT,
             cold.whole,
@@ -156,11 +163,10 @@ def _nothing_new(again: Run) -> Row:
 
 def _nothing_trained(before: Run, again: Run) -> Row:
     started = again.told["started"]
-    quiet = started == 0 and again.quiet("steps") and again.quiet("trained")
+    quiet = started == 0 and again.quiet("steps") and again.quiet("models")
     same = quiet and again.told["release"] == before.told["release"]
-    note = (
-        f"{again.whole}; training {again.told['training'][1]:.1f} s; {started} Spark sessions; the same release serves"
-    )
+    after = f"{again.told['after'][1]:.1f} s of it after the refresh"
+    note = f"{again.whole}; {after}; {started} Spark sessions; the same release serves"
     what, target = "make run again, nothing new", "no step runs, no JVM"
     return Row(what, "", again.spent.cpu, None, again.spent.wall, None, target, same, same, note)
 
@@ -193,7 +199,7 @@ def _deliveries(home: Path) -> tuple[Path, Path]:
 
 
 def made_up_to_date(home: Path, data: Path) -> Run:
-    """What `make run` does, refresh and training, in a process of its own; a Prefect server of that home is up."""
+    """What `make run` does, in a process of its own; a Prefect server of that home is up."""
     program = [sys.executable, "-c", _PROGRAM, str(home), str(data)]
     environment = os.environ | {"ALLUVIA_HOME": str(home), "PYTHONPATH": str(Path(__file__).parents[1])}
     spent, done = spend(lambda: subprocess.run(program, env=environment, stdout=subprocess.PIPE, text=True, check=True))

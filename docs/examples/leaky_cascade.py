@@ -34,6 +34,7 @@ from models.cascade_fit import assembled, fit_branch, fit_router, routed
 from models.catalogue import Catalogue
 from models.film_cascade import ADULTS, MINORS
 from models.film_parameters import FilmParameters
+from models.film_rows import asked_about, film_rows
 from models.holdout_evaluation import HoldOut
 from models.out_of_fold import OutOfFold
 from models.out_of_fold_fit import in_sample
@@ -81,12 +82,18 @@ def twentieth_ratings(store: FeatureStore, liked: pl.DataFrame) -> pl.DataFrame:
     return asked.join(later, on="user_id", how="semi").sort("user_id")
 
 
-def rows_at(store: FeatureStore, spine: pl.DataFrame) -> pl.DataFrame:
-    """What router and branches take, through the view, with label and fold; in the spine's order."""
+def point_in_time(store: FeatureStore, spine: pl.DataFrame) -> pl.DataFrame:
+    """What router and branches take, as it was known then, with label and fold; in the spine's order."""
     view = store.get_or_create_feature_view(age_gate.v1)
     dataset = view.create_training_dataset(spine, split=KFold(5, stratify="is_under_18"), seed=0)
     parts = [dataset.frame(name).with_columns(fold=pl.lit(name)) for name in dataset.parts]
     return router_rows(pl.concat(parts).sort("__row"), dataset.history("rated"))
+
+
+def latest_row(store: FeatureStore, rows: pl.DataFrame) -> pl.DataFrame:
+    """The mistake: the same of each user's newest features and ratings, as if everybody were asked at the end."""
+    newest = film_rows(store, asked_about(rows["user_id"], age_gate.now(store)), {})
+    return newest.with_columns(rows["is_under_18"], rows["fold"])
 
 
 def honest_router(rows: pl.DataFrame) -> tuple[FittedProbabilityModel, OutOfFold]:
@@ -144,10 +151,8 @@ def trained_in_each_way(store: FeatureStore) -> dict[tuple[str, str], Found]:
     events, liked = RatedEvents.of(rated.collect(), Catalogue.from_movies(films.collect())), ranking.liked(store)
     spine = twentieth_ratings(store, liked)
     later = liked.join(spine, on="user_id").filter(pl.col("rated_at") > pl.col("asked_at"))
-    then = rows_at(store, spine)
-    # A join to the newest row answers as if everybody were asked at the end of time.
-    newest = rows_at(store, spine.with_columns(asked_at=pl.lit(age_gate.now(store))))
-    joined = {THEN: then, LATEST: newest.with_columns(then["fold"])}
+    then = point_in_time(store, spine)
+    joined = {THEN: then, LATEST: latest_row(store, then)}
     found = {way: Found() for way in WAYS}
     for fold in sorted(then["fold"].unique()):
         kept = (then["fold"] == fold).to_numpy()
