@@ -1,12 +1,12 @@
-"""A small generated lake of the worked example with a champion, made once per test process, and copies of it."""
+"""A small generated lake of the worked example with a champion, made once per run of the tests, and copies of it."""
 
 from __future__ import annotations
 
+import fcntl
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from functools import cache
 from pathlib import Path
 
 import polars as pl
@@ -107,9 +107,17 @@ def trained(made: FilmLake) -> Release:
     return release
 
 
-@cache
 def film_lake(root: Path) -> FilmLake:
-    """The lake with a champion, made once in a folder; not to be changed."""
-    made = refreshed(root / "film_lake")
-    made.registry.promote(trained(made).id)
+    """The lake with a champion, not to be changed; made once in a run of the tests, whichever process asks first.
+
+    Args:
+        root: Base folder of this process's temporary folders; those of parallel processes lie side by side.
+    """
+    root = root.parent if root.name.startswith("popen-") else root
+    made, ready = FilmLake(root / "film_lake"), root / "film_lake_is_made"
+    with (root / "film_lake.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not ready.exists():
+            refreshed(made.folder).registry.promote(trained(made).id)
+            ready.touch()
     return made

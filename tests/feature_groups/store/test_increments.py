@@ -193,7 +193,12 @@ def follow(store: FeatureStore, histories: Histories, steps: int) -> set[str]:
     return kinds
 
 
-def test_dozens_of_random_histories_equal_a_rebuild_after_every_increment(store: FeatureStore) -> None:
+def test_dozens_of_random_histories_equal_a_rebuild_after_every_increment(light_store: FeatureStore) -> None:
+    assert follow(light_store, Histories(seed=1, count=30), steps=1) == set(KINDS)
+
+
+@pytest.mark.slow
+def test_on_either_engine_no_rows_of_random_histories_pass_the_driver(store: FeatureStore) -> None:
     with rows_to_the_driver() as seen:
         assert follow(store, Histories(seed=1, count=30), steps=1) == set(KINDS)
     assert rows_of(store, WINDOWS).height > 2 * FEW >= 2 * max(seen, default=0)
