@@ -106,6 +106,9 @@ def training(
     champion = chosen.serves(router, branches)
     if champion is not None:
         return run.done(champion.id, champion.id, champion.metrics)
+    if (withdrawn := chosen.withdrawn(router, branches)) is not None:
+        serving = chosen.registry.champion()
+        return run.done(withdrawn[0], serving.id if serving else None, {}, (withdrawn[1],))
     evaluation = run.step(chosen.evaluation(router, branches))
     made = run.step(chosen.release(router, branches, evaluation, str(flow_run.id or "")))
     cards = store.lake / "model_cards"

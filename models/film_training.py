@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import polars as pl
@@ -184,14 +185,25 @@ class FilmTraining:
     def serves(self, router: Output, branches: Mapping[str, Output]) -> Release | None:
         """The champion, where these are its very members and nothing is left to judge."""
         champion = self.registry.champion()
-        if champion is None:
-            return None
-        policy = self.cascade.policy.threshold(self.cascade.routes)
-        same = all(
-            role in champion.members and champion.members[role].content == reference.content
-            for role, reference in self._references(router, branches).items()
-        )
-        return champion if same and champion.thresholds.get("minors") == policy else None
+        return champion if champion is not None and self._is_made_of(champion, router, branches) else None
+
+    def withdrawn(self, router: Output, branches: Mapping[str, Output]) -> tuple[str, str] | None:
+        """The release of these very members that somebody rolled back, and why; None where nobody did.
+
+        What a person took out of service is not put back by the next run, but by a person.
+        """
+        found = None
+        switches = self.registry.switches()
+        for before, after in pairwise(switches):
+            if after.action == "rollback" and before.champion is not None:
+                if self._is_made_of(self.registry.get(before.champion), router, branches):
+                    found = (
+                        before.champion,
+                        f"rolled back at {after.at[:16]} by {after.who}: {after.reason or 'no reason'}",
+                    )
+            elif after.champion is not None and found and after.champion == found[0]:
+                found = None
+        return found
 
     def candidate(self, router: Output, branches: Mapping[str, Output]) -> FilmModel:
         """The model of what these steps made."""
@@ -230,6 +242,11 @@ class FilmTraining:
 
     def _restored(self, members: Mapping[str, Reference]) -> dict[str, Any]:
         return {role: self.registry.restore(reference, MEMBERS) for role, reference in members.items()}
+
+    def _is_made_of(self, release: Release, router: Output, branches: Mapping[str, Output]) -> bool:
+        wanted = self._references(router, branches).items()
+        same = all(role in release.members and release.members[role].content == ref.content for role, ref in wanted)
+        return same and release.thresholds.get("minors") == self.cascade.policy.threshold(self.cascade.routes)
 
     def _references(self, router: Output, branches: Mapping[str, Output]) -> dict[str, Reference]:
         own = {ROUTER: Reference(**router["router"]), OUT_OF_FOLD: Reference(**router[OUT_OF_FOLD])}

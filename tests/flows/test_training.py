@@ -136,6 +136,17 @@ def test_variants_are_compared_in_one_table_and_none_of_them_serves(place: Place
     assert whole.height > table.height
 
 
+def test_what_a_person_rolled_back_is_not_put_back_by_the_next_run(place: Place, trained: Trained) -> None:
+    other = SMALL.model_copy(update={"miss_cost": 4.0})
+    assert training(lake=place.lake, parameters=other).release != trained.release
+    registry(place).rollback(reason="complaints")
+    again = training(lake=place.lake, parameters=other)
+
+    assert again.release == trained.release == registry(place).champion().id  # type: ignore[union-attr]
+    assert "complaints" in again.reasons[0]
+    assert ran(again) == set()
+
+
 def test_whoever_is_policed_is_never_shown_a_restricted_film(place: Place, trained: Trained) -> None:
     store = connect(place.lake)
     released = load_films(registry(place), registry(place).champion())  # type: ignore[arg-type]
