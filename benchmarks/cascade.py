@@ -45,7 +45,8 @@ def rows() -> list[Row]:
         release = registry.champion() or registry.get(registry.releases()[-1].id)
         loading = [spend(lambda: load_films(registry, release)) for _ in range(REPEATS)]
         loaded, spent = loading[0][1], median([took for took, _ in loading])
-        note = f"{told}; {len(release.members)} members, their hashes checked; golden vectors: {loaded.golden.said}"
+        checked = f"hashes of {len(release.members)} members checked, golden vectors asked"
+        note = f"{told}; {checked}: {loaded.golden.said.rstrip('.')}"
         ready = Row("load a release", "", spent.cpu, None, spent.wall, None, "", None, None, note)
         everybody = film_rows(store, age_gate.asked(store, age_gate.now(store)), {})
         return [*_decisions(loaded.model, everybody, told), ready, *_scoring(store, registry, told)]
