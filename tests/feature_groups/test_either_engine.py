@@ -18,7 +18,7 @@ from feature_groups.store import FeatureStore, Settings, connect
 from feature_groups.store.derived import made
 from feature_groups.store.discovery import discover
 
-GROUPS = discover("feature_groups")
+GROUPS = [g for g in discover("feature_groups") if g.source or g.parents]
 DERIVED = [g for g in GROUPS if g.parents]
 EVENTS = 1_000
 MONTH = 30 * 86_400
