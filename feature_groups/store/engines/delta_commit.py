@@ -52,17 +52,26 @@ def append_once(spark: SparkSession, path: str, rows: DataFrame, key: str, note:
     begun.commit(write.write(begun.transaction, session, none, False), append, none, note)
 
 
-Bounds = Mapping[str, tuple[Any, Any]]
-"""Smallest and largest value by column, both inclusive."""
+Bounds = Mapping[str, tuple[Any, Any] | list[Any]]
+"""By column the smallest and largest value, both inclusive, or all values where they are few."""
+
+FEW_KEYS = 500
+"""So many values are named to Parquet's page index, which skips pages without any of them."""
 
 
 def key_bounds(changes: pl.DataFrame, on: Sequence[str]) -> Bounds:
-    """The range of each key column that is a number or a time: what lies outside need not be looked at."""
-    found = {}
+    """Where changes lie, by key column that is a number or a time: what lies outside need not be looked at."""
+    found: dict[str, tuple[Any, Any] | list[Any]] = {}
     for name in on:
-        dtype, low, high = changes.schema[name], changes[name].min(), changes[name].max()
+        column = changes[name]
+        low, high = column.min(), column.max()
         early = isinstance(low, date) and low.year < FIRST_YEAR  # calendars differ before
-        if low is not None and not early and (dtype.is_integer() or isinstance(dtype, (pl.Datetime, pl.Date))):
+        if low is None or early:
+            continue
+        if column.dtype.is_integer():
+            values = column.unique()
+            found[name] = values.to_list() if len(values) <= FEW_KEYS else (low, high)
+        elif isinstance(column.dtype, (pl.Datetime, pl.Date)):
             found[name] = (low, high)
     return found
 
@@ -114,8 +123,9 @@ def _removals(spark: SparkSession, begun: _Transaction, keys: DataFrame, on: Seq
     stored = DataFrame(begun.table.createDataFrame(transaction.snapshot(), files, False, none), spark)
     place = (F.col("_metadata.file_path").alias(_FILE), F.col("_metadata.row_index").alias(_POSITION))
     near = stored.select(*on, *place)
-    for name, (low, high) in bounds.items():
-        near = near.where(F.col(name).between(low, high))
+    for name, bound in bounds.items():
+        column = F.col(name)
+        near = near.where(column.isin(bound) if isinstance(bound, list) else column.between(*bound))
     found: Any = near.join(keys, on=list(on), how="left_semi")
     every = jvm.org.apache.spark.sql.catalyst.expressions.Literal.TrueLiteral()
     file, position = jvm.org.apache.spark.sql.functions.col(_FILE), jvm.org.apache.spark.sql.functions.col(_POSITION)

@@ -38,6 +38,8 @@ _MEANING = {
     # Else a change feed passes through java.sql.Date, whose calendar lacks the days from 1582-10-05 to 14.
     "spark.sql.datetime.java8API.enabled": "true",
     "spark.hadoop.parquet.page.verify-checksum.enabled": "true",
+    # Longer lists of values are only told to Parquet as a range; see delta_commit.FEW_KEYS.
+    "spark.sql.parquet.pushdown.inFilterThreshold": "500",
     "spark.sql.execution.arrow.pyspark.enabled": "true",
     "spark.ui.showConsoleProgress": "false",
 }
