@@ -80,6 +80,7 @@ def _pictures(begun: datetime) -> str:
     """Copy the pictures drawn since then beside the table; the lines that show them."""
     drawn = [path for path in sorted(RESULTS.glob("*.png")) if path.stat().st_mtime >= begun.timestamp()]
     for path in drawn:
+        (PROJECT / "docs" / "pictures").mkdir(exist_ok=True)
         shutil.copy(path, PROJECT / "docs" / "pictures")
     return "".join(f"\n![{path.stem}](pictures/{path.name})\n" for path in drawn)
 
