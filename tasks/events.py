@@ -102,16 +102,75 @@ class ModelReleased:
         return uuid.uuid5(_NAMESPACE, f"{self.release}@{self.switch}")
 
 
+@dataclass(frozen=True)
+class FeatureDrifted:
+    """What a release sees, or says, has moved away from what it was trained on.
+
+    Attributes:
+        registry: Name of the registry.
+        release: Id of the release that serves.
+        window: First instant of the window, as ISO text.
+        what: The features, or ``score``; at most ten, the most severe first.
+        severity: Of the most severe one.
+    """
+
+    name: ClassVar[str] = "feature.drifted"
+    registry: str
+    release: str
+    window: str
+    what: tuple[str, ...]
+    severity: str
+
+    @property
+    def id(self) -> uuid.UUID:
+        """The same for the same window of the same release."""
+        return uuid.uuid5(_NAMESPACE, f"{self.release}@{self.window}:drifted")
+
+
+@dataclass(frozen=True)
+class MetricBreached:
+    """A metric of a release is below what it must not fall below, beyond doubt.
+
+    Attributes:
+        registry: Name of the registry.
+        release: Id of the release.
+        metric: For example ``ndcg@10``.
+        window: First instant of the window, as ISO text.
+        value: As measured.
+        lower: Lower confidence bound of the value.
+        upper: Upper confidence bound of the value.
+        floor: What it must not fall below.
+    """
+
+    name: ClassVar[str] = "metric.breached"
+    registry: str
+    release: str
+    metric: str
+    window: str
+    value: float
+    lower: float
+    upper: float
+    floor: float
+
+    @property
+    def id(self) -> uuid.UUID:
+        """The same for the same metric, window and release."""
+        return uuid.uuid5(_NAMESPACE, f"{self.release}@{self.window}:{self.metric}")
+
+
+Event = FeatureGroupCommitted | ContractFailed | ModelReleased | FeatureDrifted | MetricBreached
+
+
 def is_bad_data(error: AlluviaError) -> bool:
     """Whether the data was refused, and not the machine, the code or the settings at fault."""
     return isinstance(error, _BAD_DATA)
 
 
-def emit(event: FeatureGroupCommitted | ContractFailed | ModelReleased) -> None:
+def emit(event: Event) -> None:
     """Send an event about a feature group or a model to the Prefect server."""
-    if isinstance(event, ModelReleased):
-        kind, name = "model", event.registry
-    else:
+    if isinstance(event, FeatureGroupCommitted | ContractFailed):
         kind, name = "feature-group", event.group
+    else:
+        kind, name = "model", event.registry
     resource = {"prefect.resource.id": f"alluvia.{kind}.{name}", "prefect.resource.name": name}
     emit_event(event=event.name, resource=resource, payload=asdict(event), id=event.id)

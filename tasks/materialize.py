@@ -16,18 +16,10 @@ from feature_groups.store.materialize import materialize as materialize_group
 from feature_groups.store.steps import Decision, Steps
 from tasks.artifacts import publish_failure, publish_receipt
 from tasks.events import ContractFailed, FeatureGroupCommitted, emit, is_bad_data
-from tasks.retries import only_transient
+from tasks.retries import retried
 
 
-@task(
-    task_run_name="materialize {group}",
-    retries=2,
-    retry_delay_seconds=[1, 5],
-    retry_jitter_factor=0.5,
-    retry_condition_fn=only_transient,
-    cache_policy=NO_CACHE,
-    persist_result=False,
-)
+@retried("materialize {group}")
 def materialize(store: FeatureStore, group: FeatureGroup, decision: Decision, data: Path | None) -> dict[str, Any]:
     """Read, check, transform and write one feature group, record the step, and tell who listens."""
     try:

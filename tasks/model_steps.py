@@ -11,20 +11,12 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
 from models.model_steps import ModelStep, ModelSteps, Stage
-from tasks.retries import only_transient
+from tasks.retries import retried
 
 log = logging.getLogger(__name__)
 
 
-@task(
-    task_run_name="{step.name}",
-    retries=2,
-    retry_delay_seconds=[1, 5],
-    retry_jitter_factor=0.5,
-    retry_condition_fn=only_transient,
-    cache_policy=NO_CACHE,
-    persist_result=False,
-)
+@retried("{step.name}")
 def do_step(steps: ModelSteps, step: ModelStep, stage: Stage) -> dict[str, Any]:
     """Run the step's work and record what came of it."""
     log.info("%s: %s", step.name, step.why)

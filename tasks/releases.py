@@ -7,29 +7,20 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from prefect import task
 from prefect.artifacts import create_link_artifact, create_markdown_artifact
-from prefect.cache_policies import NO_CACHE
 
 from models.evaluation_report import EvaluationReport
 from models.gates import Verdict
 from models.model_card import CardText, model_card
 from models.registry import Registry
 from tasks.events import ModelReleased, emit
-from tasks.retries import only_transient
+from tasks.retries import retried
 
 Promotion = Literal["champion", "challenger", "none"]
 """What a blessed candidate becomes."""
 
 
-@task(
-    task_run_name="release {made[release]:.12}",
-    retries=2,
-    retry_delay_seconds=[1, 5],
-    retry_condition_fn=only_transient,
-    cache_policy=NO_CACHE,
-    persist_result=False,
-)
+@retried("release {made[release]:.12}")
 def publish_release(
     registry: Registry, made: Mapping[str, Any], text: CardText, cards: Path, *, promote: Promotion
 ) -> str:

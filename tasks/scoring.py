@@ -6,28 +6,18 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from prefect import task
 from prefect.artifacts import create_table_artifact
-from prefect.cache_policies import NO_CACHE
 
 from feature_groups.store import Receipt
 from models.model_steps import ModelStep, ModelSteps, Stage
 from tasks.artifacts import artifact_key, publish_receipt
 from tasks.events import FeatureGroupCommitted, emit
-from tasks.retries import only_transient
+from tasks.retries import retried
 
 log = logging.getLogger(__name__)
 
 
-@task(
-    task_run_name="{step.name}",
-    retries=2,
-    retry_delay_seconds=[1, 5],
-    retry_jitter_factor=0.5,
-    retry_condition_fn=only_transient,
-    cache_policy=NO_CACHE,
-    persist_result=False,
-)
+@retried("{step.name}")
 def write_predictions(steps: ModelSteps, step: ModelStep, stage: Stage) -> dict[str, Any]:
     """Predict, write, record the step, and tell who listens; its output has the ``receipt`` of the write."""
     log.info("%s: %s", step.name, step.why)
@@ -40,15 +30,7 @@ def write_predictions(steps: ModelSteps, step: ModelStep, stage: Stage) -> dict[
     return output
 
 
-@task(
-    task_run_name="{step.name}",
-    retries=2,
-    retry_delay_seconds=[1, 5],
-    retry_jitter_factor=0.5,
-    retry_condition_fn=only_transient,
-    cache_policy=NO_CACHE,
-    persist_result=False,
-)
+@retried("{step.name}")
 def write_outcomes(steps: ModelSteps, step: ModelStep, stage: Stage) -> dict[str, Any]:
     """Judge predictions, record the step, and show how good they were; its output has ``rows``."""
     log.info("%s: %s", step.name, step.why)
