@@ -99,12 +99,12 @@ def unpack(data: bytes, sha256: str, where: str = "artefact") -> Parts:
         files = read_zip(data)
         head, state = json.loads(files.pop(_HEAD)), json.loads(files.pop(_STATE))
         if head["format"] != _FORMAT:
-            raise ValueError(f"format {head['format']!r}, not {_FORMAT}")  # noqa: TRY301
+            raise ValueError(f"format {head['format']!r}, not {_FORMAT}")  # noqa: TRY301  # told below
         arrays = {name: _read(raw) for name, raw in _below(files, _ARRAYS, ".npy").items()}
         stored = _below(files, _ESTIMATORS, ".skops")
         made = head["made_with"]["scikit-learn"]
         if strange := sorted(set(files) - {f"{_ARRAYS}{n}.npy" for n in arrays} - {_skops(n) for n in stored}):
-            raise ValueError(f"files that do not belong there: {strange[:3]}")  # noqa: TRY301
+            raise ValueError(f"files that do not belong there: {strange[:3]}")  # noqa: TRY301  # told below
     except Exception as error:  # zipfile, json and NumPy raise all kinds of things for a malformed file
         raise _damaged(where, f"Its bytes are no artefact: {type(error).__name__}: {error}") from error
     here = version("scikit-learn")

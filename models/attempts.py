@@ -45,7 +45,7 @@ def _halves(
     try:
         said = asked(rows)
         if len(said) != rows.height:
-            raise ValueError(f"{len(said)} answers to {rows.height} rows")  # noqa: TRY301
+            raise ValueError(f"{len(said)} answers to {rows.height} rows")  # noqa: TRY301  # told below
     except Exception as error:  # whatever a member raises, the request is answered
         if rows.height == 1:
             failures.append((first, error))

@@ -89,7 +89,7 @@ class Projection:
 
     directions: NDArray[np.float64]
 
-    def columns(self, before: tuple[str, ...]) -> tuple[str, ...]:  # noqa: ARG002
+    def columns(self, before: tuple[str, ...]) -> tuple[str, ...]:  # noqa: ARG002  # as every step
         """``svd0``, ``svd1``, ..., the strongest first."""
         return tuple(f"svd{n}" for n in range(self.directions.shape[1]))
 

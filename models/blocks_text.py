@@ -129,12 +129,12 @@ class HashedWords:
 POSITIVE_WORDS = tuple(
     """amazing beautiful best brilliant charming clever delight delightful enjoyed excellent fantastic favorite fun
     funny gem good great happy heartwarming impressive joy like liked love loved lovely masterpiece moving nice
-    perfect pleasant recommend smart stunning superb thrilling touching warm wonderful worth""".split()  # noqa: SIM905
+    perfect pleasant recommend smart stunning superb thrilling touching warm wonderful worth""".split()  # noqa: SIM905  # a text is read, a list is not
 )
 NEGATIVE_WORDS = tuple(
     """annoying awful bad boring clumsy confusing disappointed disappointing dull dumb empty fail failed flat hate
     hated horrible lame lazy mediocre mess miserable pointless poor predictable sad slow stupid terrible tedious
-    ugly unfunny waste wasted weak worse worst""".split()  # noqa: SIM905
+    ugly unfunny waste wasted weak worse worst""".split()  # noqa: SIM905  # a text is read, a list is not
 )
 ENGLISH = tuple(sorted({**dict.fromkeys(POSITIVE_WORDS, 1.0), **dict.fromkeys(NEGATIVE_WORDS, -1.0)}.items()))
 """A small lexicon of our own: words with 1 or -1."""

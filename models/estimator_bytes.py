@@ -73,7 +73,7 @@ def estimator_from_bytes(data: bytes, where: str) -> Any:
     try:
         schema = json.loads(read_zip(data)[_SCHEMA])
         if schema["protocol"] != PROTOCOL:  # older ones choose older, laxer code
-            raise ValueError(f"protocol {schema['protocol']!r}, not {PROTOCOL}")  # noqa: TRY301
+            raise ValueError(f"protocol {schema['protocol']!r}, not {PROTOCOL}")  # noqa: TRY301  # told below
         _check_types(schema, where, "was not loaded")
         return skops.io.loads(data, trusted=sorted(TRUSTED))
     except AlluviaError:

@@ -63,7 +63,7 @@ class LinearRanker:
         """The ranker with these weights."""
         return cls(
             Catalogue.of(parts),
-            HistoryRule(**cast("dict[str, int]", parts.state["rule"])),  # type: ignore[arg-type]
+            HistoryRule(**cast("dict[str, int]", parts.state["rule"])),  # type: ignore[arg-type]  # by name, each of its type
             cast("float", parts.state["penalty"]),
             np.asarray(parts.arrays["weights"]),
             np.asarray(parts.arrays["popularity"]),

@@ -111,7 +111,7 @@ class MostLiked:
         """sha256 of all that is declared."""
         return digest(["most_liked", self.policed, self.k])
 
-    def fit(self, own: pl.DataFrame, everybody: pl.DataFrame, material: Mapping[str, Any]) -> RankingBranch:  # noqa: ARG002
+    def fit(self, own: pl.DataFrame, everybody: pl.DataFrame, material: Mapping[str, Any]) -> RankingBranch:  # noqa: ARG002  # as every branch
         """As `BranchModel.fit`; counts everybody's ratings in the material."""
         return RankingBranch(Popularity.fit(shared_ratings(material).events), self.policed, self.k)
 

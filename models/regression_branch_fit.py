@@ -40,7 +40,7 @@ class Regression:
         """sha256 of all that is declared."""
         return digest(["regression", self.transform.fingerprint, estimator_text(self.regressor), self.target])
 
-    def fit(self, own: pl.DataFrame, everybody: pl.DataFrame, material: Mapping[str, Any]) -> RegressionBranch:  # noqa: ARG002
+    def fit(self, own: pl.DataFrame, everybody: pl.DataFrame, material: Mapping[str, Any]) -> RegressionBranch:  # noqa: ARG002  # as every branch
         """As `BranchModel.fit`; needs no material."""
         transform = fit_transform(self.transform, own)
         values = transform.apply(own).values.astype(np.float64)

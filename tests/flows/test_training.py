@@ -186,7 +186,7 @@ def test_the_ranking_trains_on_the_past_and_no_history_holds_the_film_to_be_foun
 
     assert train["rated_at"].max() < test["rated_at"].min()  # type: ignore[operator]
     gate = connect(place.lake).get_or_create_feature_view(age_gate.v1).get_training_dataset(1)
-    assert gate.frame("fold_0")["asked_at"].unique().item() <= test["rated_at"].min()  # type: ignore[operator]
+    assert gate.frame("fold_0")["asked_at"].unique().item() <= test["rated_at"].min()
     for part in (train, test):
         assert not part.select(pl.col("last_movies").list.contains(pl.col("movie_id")).any()).item()
 

@@ -172,7 +172,7 @@ def test_the_steps_one_by_one_make_the_same_cascade() -> None:
     table = routed(THREE, ROWS, found)
     upstream = {"router": content_of(router)}
     branches = {b.name: fit_branch(THREE, b.name, table, upstream, {}) for b in THREE.branches}
-    ours = assembled(THREE, router, branches)  # type: ignore[arg-type]
+    ours = assembled(THREE, router, branches)
 
     assert {r: pack(m).content for r, m in ours.members().items()} == {
         r: pack(m).content for r, m in trained().cascade.members().items()

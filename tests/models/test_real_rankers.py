@@ -235,7 +235,7 @@ def test_monthly_sums_equal_the_full_ones_in_any_order(order: str) -> None:
         if order == "reverse":
             shares.reverse()
         if order == "shuffled":
-            np.random.default_rng(0).shuffle(shares)  # type: ignore[arg-type]
+            np.random.default_rng(0).shuffle(shares)
         total = shares[0]
         for share in shares[1:]:
             total = total + share

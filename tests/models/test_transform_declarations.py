@@ -109,7 +109,7 @@ STEPS: dict[str, Any] = {
     "a lexicon in capitals": lambda: Sentiment("text", (("Good", 1.0),)),
     "no component": lambda: Svd(0),
     "no dimension": lambda: Embedding("vector", 0),
-    "what does not transform": lambda: Estimator(object()),  # type: ignore[arg-type]
+    "what does not transform": lambda: Estimator(object()),
 }
 
 

@@ -54,7 +54,7 @@ def test_only_what_adds_values_up_needs_decimals() -> None:
         f
         for f in FUNCTIONS
         if Aggregation(f, None if f == "count" else "x", n=1 if f == "last_n" else None).needs_decimals
-    }  # type: ignore[arg-type]
+    }
     assert needing == {"sum", "mean", "std"}
 
 

@@ -382,7 +382,7 @@ def test_a_column_alone_is_no_condition() -> None:
         lambda: flag & (count > 1),
         lambda: (count > 1) & flag,
         lambda: flag | flag,
-        lambda: count >= 1 & flag == True,  # type: ignore[operator]  # noqa: E712
+        lambda: count >= 1 & flag == True,  # noqa: E712
         lambda: (count > 1) & True,
         lambda: None | (count > 1),
     ]

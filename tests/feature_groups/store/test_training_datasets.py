@@ -332,7 +332,7 @@ def test_what_to_look_at_before_training_is_counted_and_said(
     for who, t in asked.select("customer", "asked_at").rows():
         labels = happened.filter(pl.col("customer") == who, pl.col("at") <= t)["at"]
         features = visited.filter(pl.col("customer") == who, pl.col("at") <= t - 2 * DAY)["at"]
-        expected += bool(len(labels) and len(features) and labels.max() < features.max() + 2 * DAY)  # type: ignore[operator]
+        expected += bool(len(labels) and len(features) and labels.max() < features.max() + 2 * DAY)
     assert early == expected > 0
     for words in (
         "products_v1 (price) has nothing for",

@@ -197,7 +197,7 @@ REFUSED: list[tuple[Callable[[], dict[str, Any]], str, str]] = [
     (lambda: history(purchases.select(), on="customer"), "no plain query", "select(...)"),
     (lambda: history(customers.select("country"), on="customer"), "static", "event time"),
     (lambda: history(purchases.select("amount"), on=[]), "has on=[]", "name columns"),
-    (lambda: history(purchases.select("amount"), on=3), "has on=3", "name columns"),  # type: ignore[arg-type]
+    (lambda: history(purchases.select("amount"), on=3), "has on=3", "name columns"),
     (lambda: history(purchases.select("amount"), on="line"), "'line' is not in", "correct on="),
     (lambda: history(purchases.select("amount"), "customer", True), "last=True", "from 1 up"),
     (lambda: history(purchases.select("amount"), "customer", 0), "last=0", "from 1 up"),
