@@ -23,7 +23,7 @@ from feature_groups.store.writer import Writer
 
 _ODD = re.compile(r"[^A-Za-z0-9/._+~@,:-]")
 
-__all__ = ["connect", "load_settings", "session_started", "stop_session"]
+__all__ = ["connect", "existing", "load_settings", "session_started", "stop_session"]
 
 
 def connect(
@@ -63,6 +63,26 @@ def connect(
     metadata = Metadata(root / "metadata")
     writer = Writer(log, lambda: spark, metadata, clock, shop, chosen.lock_timeout)
     return FeatureStore(root, metadata, Reader(log, metadata, shop), writer, shop, clock)
+
+
+def existing(lake: str | Path | None = None) -> FeatureStore:
+    """The feature store of a lake that is there already: for verbs that only look, which must make nothing.
+
+    Args:
+        lake: The lake's folder; by default the one in the settings.
+
+    Raises:
+        InvalidSettings: A setting cannot be used, or there is no lake in that folder.
+    """
+    root = Path(lake).expanduser().resolve() if lake is not None else load_settings().lake_path
+    if not root.is_file() and not (root / "metadata").is_dir():
+        raise InvalidSettings(
+            f"lake {str(root)!r}",
+            what="The folder holds no lake." if root.exists() else "There is no such folder.",
+            state="was not opened",
+            next_step="name the lake's folder, or fill one: make run.",
+        )
+    return connect(root)
 
 
 def load_settings() -> Settings:
