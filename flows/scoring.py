@@ -11,6 +11,7 @@ from typing import Any
 
 from prefect import flow
 
+from feature_groups import predictions
 from feature_groups.store import FeatureStore, connect, stop_session
 from feature_groups.store.connect import load_settings
 from feature_groups.store.settings import EngineChoice
@@ -80,7 +81,9 @@ def scoring(
     run = _Run(store)
     try:
         asked = FilmScoring.of(store, at, users)
-        made = run.step(asked.stage(), write_predictions, asked.lost)
+        made = run.step(
+            asked.stage(), write_predictions, store.get_or_create_feature_group(predictions.v1), lost=asked.lost
+        )
         judged = run.step(FilmOutcomes.of(store, asked.asked_at).stage(), write_outcomes)
     finally:
         stop_session()
@@ -98,13 +101,14 @@ class _Run:
         self,
         stage: Stage,
         task: Callable[..., dict[str, Any]],
+        *given: object,
         lost: Callable[[Mapping[str, Any]], Sequence[str]] | None = None,
     ) -> dict[str, Any]:
         """Do a step, or take what it made before."""
         step = self._steps.decide(stage, lost)
         self._ran.append((step.run, step.why))
         if step.run:
-            return task(self._steps, step, stage)
+            return task(self._steps, step, stage, *given)
         skip_step(step)
         return dict(step.output)
 

@@ -15,6 +15,10 @@ from prefect.artifacts import (
 
 from feature_groups.store import Receipt, TrainingDataset
 from feature_groups.store.errors import AlluviaError
+from feature_groups.store.history import Commit
+
+SHOWN = 20
+"""How many of a group's commits a person sees."""
 
 
 def artifact_key(kind: str, group: str) -> str:
@@ -22,12 +26,28 @@ def artifact_key(kind: str, group: str) -> str:
     return f"{kind}-{group.replace('_', '-')}"
 
 
-def publish_receipt(receipt: Receipt) -> None:
-    """The commit as a table, and what the contract found and the batch's statistics as a page."""
-    fields = ("version", "received", "inserted", "updated", "unchanged", "deleted", "rejected", "seconds", "engine")
+def publish_receipt(receipt: Receipt, history: Sequence[Commit]) -> None:
+    """The group's newest commits as a table, and what the contract found and the batch's statistics as a page.
+
+    Args:
+        receipt: Of the newest write.
+        history: Of the group, newest first; so many rows has the table.
+    """
     create_table_artifact(
         key=artifact_key("commits", receipt.group),
-        table=[{"what": name, "value": str(getattr(receipt, name))} for name in fields],
+        table=[
+            {
+                "version": commit.version,
+                "committed (UTC)": f"{commit.committed_at:%Y-%m-%d %H:%M:%S}",
+                "operation": commit.operation,
+                "inserted": commit.inserted,
+                "updated": commit.updated,
+                "deleted": commit.deleted,
+                "who": commit.who,
+                "why": commit.why,
+            }
+            for commit in history
+        ],
         description=str(receipt),
     )
     report = receipt.report

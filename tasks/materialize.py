@@ -14,7 +14,7 @@ from prefect.states import Completed
 from feature_groups.store import AlluviaError, FeatureGroup, FeatureStore
 from feature_groups.store.materialize import materialize as materialize_group
 from feature_groups.store.steps import Decision, Steps
-from tasks.artifacts import publish_failure, publish_receipt
+from tasks.artifacts import SHOWN, publish_failure, publish_receipt
 from tasks.events import ContractFailed, FeatureGroupCommitted, emit, is_bad_data
 from tasks.retries import retried
 
@@ -40,7 +40,7 @@ def materialize(store: FeatureStore, group: FeatureGroup, decision: Decision, da
         raise
     receipt = made.receipt
     Steps(store).record(group, decision, receipt, source_rows=made.source_rows)
-    publish_receipt(receipt)
+    publish_receipt(receipt, store.get_or_create_feature_group(group).history(SHOWN))
     if receipt.committed:
         emit(FeatureGroupCommitted.of(receipt))
     plain: dict[str, Any] = json.loads(json.dumps(receipt.to_json() | {"statistics": None}))

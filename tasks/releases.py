@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from prefect.artifacts import create_link_artifact, create_markdown_artifact
+from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
 
 from models.evaluation_report import EvaluationReport
 from models.gates import Verdict
@@ -38,9 +38,25 @@ def publish_release(
     create_markdown_artifact(
         key="evaluation-films", markdown="\n\n".join(pages), description=repr(verdict).splitlines()[0]
     )
+    create_table_artifact(
+        key="metrics-films",
+        table=_told(registry),
+        description="Every release, newest first: what it was measured to be, each on its own test window.",
+    )
     create_link_artifact(key="model-card-films", link=path.as_uri(), link_text="model card")
     emit(ModelReleased(registry.name, made["release"], made["blessed"], registry.state().number))
     return str(path)
+
+
+def _told(registry: Registry) -> list[dict[str, Any]]:
+    champion = registry.champion()
+    rows = []
+    for recorded in reversed(registry.releases()):
+        release = registry.get(recorded.id)
+        role = "champion" if champion and champion.id == recorded.id else ""
+        figures = {name: round(value, 4) for name, value in sorted(release.metrics.items())}
+        rows.append({"release": recorded.id[:12], "made (UTC)": recorded.at[:16], "now": role, **figures})
+    return rows
 
 
 def _written(path: Path, page: str) -> Path:

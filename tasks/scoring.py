@@ -8,9 +8,9 @@ from typing import Any
 
 from prefect.artifacts import create_table_artifact
 
-from feature_groups.store import Receipt
+from feature_groups.store import Receipt, StoredFeatureGroup
 from models.model_steps import ModelStep, ModelSteps, Stage
-from tasks.artifacts import artifact_key, publish_receipt
+from tasks.artifacts import SHOWN, artifact_key, publish_receipt
 from tasks.events import FeatureGroupCommitted, emit
 from tasks.retries import retried
 
@@ -18,13 +18,13 @@ log = logging.getLogger(__name__)
 
 
 @retried("{step.name}")
-def write_predictions(steps: ModelSteps, step: ModelStep, stage: Stage) -> dict[str, Any]:
-    """Predict, write, record the step, and tell who listens; its output has the ``receipt`` of the write."""
+def write_predictions(steps: ModelSteps, step: ModelStep, stage: Stage, group: StoredFeatureGroup) -> dict[str, Any]:
+    """Predict, write to the group, record the step, and tell who listens; its output has the write's ``receipt``."""
     log.info("%s: %s", step.name, step.why)
     output = stage.work()
     steps.record(step, output)
     receipt = Receipt.from_json(output["receipt"])
-    publish_receipt(receipt)
+    publish_receipt(receipt, group.history(SHOWN))
     if receipt.committed:
         emit(FeatureGroupCommitted.of(receipt))
     return output

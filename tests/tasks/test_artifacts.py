@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from feature_groups.store.checks import Finding, Report
 from feature_groups.store.errors import ContractViolated
+from feature_groups.store.history import Commit
 from feature_groups.store.receipts import Receipt
 from tasks import artifacts
 from tasks.artifacts import Progress, artifact_key, publish_failure, publish_receipt, publish_summary
@@ -48,12 +50,15 @@ def test_keys_are_what_prefect_takes(group: str) -> None:
     assert re.fullmatch(r"commits-[a-z0-9-]+", artifact_key("commits", group))
 
 
-def test_a_commit_is_a_table_and_a_contract_a_page(shown: dict[str, dict[str, Any]]) -> None:
-    publish_receipt(RECEIPT)
+def test_commits_are_a_table_and_a_contract_a_page(shown: dict[str, dict[str, Any]]) -> None:
+    at = datetime(2026, 1, 31, 12, tzinfo=UTC)
+    publish_receipt(RECEIPT, [Commit(3, at, "insert", 4, 3, 0, why="a delivery"), Commit(2, at, "overwrite", 9)])
 
     assert set(shown) == {"commits-age-labels-v1", "contract-age-labels-v1"}
-    rows = {row["what"]: row["value"] for row in shown["commits-age-labels-v1"]["table"]}
-    assert (rows["version"], rows["received"], rows["rejected"]) == ("3", "10", "1")
+    newest, before = shown["commits-age-labels-v1"]["table"]
+    assert (newest["version"], newest["inserted"], newest["updated"], newest["why"]) == (3, 4, 3, "a delivery")
+    assert newest["committed (UTC)"] == "2026-01-31 12:00:00"
+    assert (before["version"], before["operation"]) == (2, "overwrite")
     assert shown["commits-age-labels-v1"]["description"] == str(RECEIPT)
     page = shown["contract-age-labels-v1"]
     assert "1 of 10 rows break age_band isin(1, 18), e.g. 17" in page["markdown"]
@@ -61,7 +66,7 @@ def test_a_commit_is_a_table_and_a_contract_a_page(shown: dict[str, dict[str, An
 
 
 def test_a_commit_without_a_report_has_no_page(shown: dict[str, dict[str, Any]]) -> None:
-    publish_receipt(replace(RECEIPT, report=None))
+    publish_receipt(replace(RECEIPT, report=None), [])
 
     assert set(shown) == {"commits-age-labels-v1"}
 
