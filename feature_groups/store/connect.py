@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from feature_groups.store.batch import Workshop
-from feature_groups.store.clock import Clock, system_clock
+from feature_groups.store.clock import Clock, file_clock, system_clock
 from feature_groups.store.engines.delta_log import DeltaLog
 from feature_groups.store.engines.polars import PolarsEngine
 from feature_groups.store.engines.session import session_started, stop_session
@@ -27,14 +27,14 @@ __all__ = ["connect", "existing", "load_settings", "session_started", "stop_sess
 
 
 def connect(
-    lake: str | Path | None = None, *, settings: Settings | None = None, clock: Clock = system_clock
+    lake: str | Path | None = None, *, settings: Settings | None = None, clock: Clock | None = None
 ) -> FeatureStore:
     """The feature store of a lake; Spark starts only when something must be written or is too large.
 
     Args:
         lake: The lake's folder; by default the one in the settings.
         settings: Where the lake is and which Spark commits; by default from ``ALLUVIA_*``.
-        clock: Where "now" comes from.
+        clock: Where "now" comes from; by default what the settings say, or else the system's.
 
     Raises:
         InvalidSettings: A setting cannot be used; names it.
@@ -59,6 +59,7 @@ def connect(
         )
     spark = SparkEngine(chosen)
     shop = Workshop(PolarsEngine(), lambda: spark, chosen.engine, chosen.polars_rows, lambda: new_spool(root))
+    clock = clock or (file_clock(chosen.clock.expanduser().resolve()) if chosen.clock else system_clock)
     log = DeltaLog()
     metadata = Metadata(root / "metadata")
     writer = Writer(log, lambda: spark, metadata, clock, shop, chosen.lock_timeout)

@@ -41,6 +41,10 @@ class Settings(BaseSettings):
     lock_timeout: float = Field(
         default=600.0, gt=0, description="Seconds to wait for another writer of the same table."
     )
+    clock: Path | None = Field(
+        default=None,
+        description="File that holds the instant which counts as now, as ISO text with a zone; for replays.",
+    )
     class_data_sharing: bool = Field(
         default=True, description="Make and use the JVM class-data archive that halves Spark's start-up."
     )
