@@ -51,7 +51,7 @@ def served() -> Iterator[ServerInfo]:
     try:
         with progress_shown(), use_server(ensure_server(home)) as server:
             if not server.managed:
-                _reach(server)
+                reach(server)
             yield server
     except Exception as error:
         if type(error).__module__.partition(".")[0] not in ("httpx", "httpcore"):
@@ -75,8 +75,12 @@ def _lost(error: Exception) -> ServerUnavailable:
     )
 
 
-def _reach(server: ServerInfo) -> None:
-    """Ask the configured server something, so that a wrong address is told in a line."""
+def reach(server: ServerInfo) -> None:
+    """Ask the configured server something, so that a wrong address is told in a line.
+
+    Raises:
+        ServerUnavailable: It does not answer as one.
+    """
     from prefect import get_client
 
     from feature_groups.store.errors import ServerUnavailable

@@ -86,12 +86,12 @@ def test_ctrl_c_ends_in_a_line() -> None:
     assert (done.exit_code, done.stderr) == (130, f"{STOPPED}\n")
 
 
-@pytest.mark.parametrize("arguments", [["grups"], ["grups", "--json"]])
+@pytest.mark.parametrize("arguments", [["relases"], ["relases", "--json"]])
 def test_a_misspelt_verb_is_misuse_and_the_right_one_is_named(arguments: list[str]) -> None:
     done = RUNNER.invoke(app, arguments)
 
     assert done.exit_code == 2
-    assert "Did you mean 'groups'?" in done.stderr
+    assert "Did you mean 'releases'?" in done.stderr
 
 
 def test_a_lake_that_is_not_there_is_not_made(tmp_path: Path) -> None:
