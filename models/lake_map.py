@@ -179,5 +179,5 @@ def _roles(state: Switch) -> dict[str, str]:
 
 def _unknown(
     name: str, what: str, next_step: str = "correct it; alluvia groups and alluvia releases list names."
-) -> Any:
+) -> UnknownName:
     return UnknownName(f"{name[:80]!r}", what=what, state="was not looked up", next_step=next_step)

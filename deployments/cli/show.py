@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from deployments.cli.output import Answer, facts, frame_table, plain, table
 from deployments.cli.verb import Shared
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from models.lineage import Branch
 
 Named = Annotated[
     str,
@@ -30,7 +35,7 @@ def show(shared: Shared, name: Named) -> Answer:
         for word, branches in (("made from", found.made_from), ("leads to", found.made_of_it))
         if branches
     ]
-    parts: list[object] = [facts(found.title, [*found.facts, *near])]
+    parts: list[RenderableType] = [facts(found.title, [*found.facts, *near])]
     if found.columns:
         head = ("name", "type", "null", "unit", "tags", "description")
         used = [name for name in head if any(column[name] for column in found.columns)]
@@ -44,7 +49,7 @@ def show(shared: Shared, name: Named) -> Answer:
     if found.history.height:
         parts.append(frame_table("History, newest first", found.history))
     document = plain(found) | {"statistics": found.statistics.to_json() if found.statistics else None}
-    return Answer(document, parts)  # type: ignore[arg-type]  # what rich can print
+    return Answer(document, parts)
 
 
 def history(
@@ -64,10 +69,7 @@ def history(
     return Answer(found, [frame_table(f"History of the {thing}", found)])
 
 
-def _told(branch: object) -> str:
-    from models.lineage import Branch
-
-    assert isinstance(branch, Branch)
+def _told(branch: Branch) -> str:
     at = "" if branch.version is None else f" at version {branch.version}"
     note = f" ({branch.note})" if branch.note and branch.thing.kind != "view" else ""
     return f"{branch.thing.name[:40]}{at}{note}" if branch.thing.kind != "release" else f"{branch.thing}{note}"
