@@ -67,7 +67,7 @@ def ensure_server(home: Path, *, timeout: float = START_TIMEOUT) -> ServerInfo:
     # Without it the first `import prefect` in a terminal reports to Prefect's makers.
     os.environ.setdefault("DO_NOT_TRACK", "1")
     own = _read(home)
-    configured = _configured()
+    configured = configured_server()
     # Processes inherit our own server's address from `use_server`; it is ours while nobody else has the port.
     ours = own.started and configured and configured.url == own.url and (_alive(own) or _free(own.port))
     if configured and not ours:
@@ -149,7 +149,8 @@ def use_server(info: ServerInfo) -> Iterator[ServerInfo]:
         os.environ.update(before)
 
 
-def _configured() -> ServerInfo | None:
+def configured_server() -> ServerInfo | None:
+    """The server that the user has configured, or None; imports Prefect."""
     from prefect.settings import Settings, get_current_settings
 
     # Prefect reads the environment once, at import; a variable set after that must count as well.

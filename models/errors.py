@@ -14,8 +14,9 @@
     ├── cascades       M300 InvalidProbabilityModel · M301 NothingToTellApart · M302 ScoresNotFinite
     │                  M303 FoldsMismatch · M304 InvalidPolicy · M305 InvalidCascade
     │                  M306 CascadeFailed
-    └── predictions    M400 NothingServes · M401 UnknownPrediction · M402 LineageGone
-                       M403 PredictionDiffers · M404 CannotBeAsked
+    ├── predictions    M400 NothingServes · M401 UnknownPrediction · M402 LineageGone
+    │                  M403 PredictionDiffers · M404 CannotBeAsked
+    └── names          M500 UnknownName
 
 The printed form is that of `feature_groups.store.errors`.
 """
@@ -245,3 +246,9 @@ class CannotBeAsked(AlluviaError):
     """A scoring is asked for in a way that cannot be meant."""
 
     code, title = "M404", "scoring cannot be asked"
+
+
+class UnknownName(AlluviaError):
+    """Nothing in a lake has that name, or several things have."""
+
+    code, title = "M500", "unknown name"

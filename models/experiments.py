@@ -51,5 +51,11 @@ def experiments(store: FeatureStore, training: str, only: Collection[str] | None
     return made.with_columns(pl.col("recorded_at").str.to_datetime(time_unit="us", time_zone="UTC"))
 
 
+def trainings(store: FeatureStore) -> list[str]:
+    """The names of the trainings whose candidates were judged in a lake, sorted."""
+    paths = (path.split("/") for path in store.metadata.names("steps/training"))
+    return sorted({parts[2] for parts in paths if len(parts) > 3 and parts[3] == RELEASE})
+
+
 def _text(value: Any) -> str:
     return json.dumps(value, sort_keys=True)

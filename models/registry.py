@@ -220,8 +220,15 @@ class Registry:
         before = self._before(after)
         earlier = self._switches.champions()[:-1]
         target = self.get(to).id if to is not None else next(iter(earlier[::-1]), None)
-        if target is None or target not in earlier:
-            raise self._unknown(target or "before the champion", earlier)
+        if target is None:
+            raise UnknownRelease(
+                self.where,
+                what=f"Before {(before.champion or 'now')[:12]} it had no champion.",
+                state="is as it was",
+                next_step="promote a release that passed its gates.",
+            )
+        if target not in earlier:
+            raise self._unknown(target, earlier)
         made = Switch(0, target, before.challenger, "rollback", reason=reason)
         return self._switch(before, made, self.get(target))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -31,6 +32,22 @@ def pytest_sessionfinish() -> None:
     session = sys.modules.get("feature_groups.store.engines.session")
     if session is not None:
         session.stop_session()
+
+
+@pytest.fixture(scope="session")
+def quick_lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A lake of groups, datasets, releases and predictions made without a JVM, not to be changed."""
+    from quick_lake import quick_lake
+
+    lake = tmp_path_factory.mktemp("quick") / "lake"
+    quick_lake(lake)
+    return lake
+
+
+@pytest.fixture
+def own_quick_lake(quick_lake: Path, tmp_path: Path) -> Path:
+    """A copy of it for a test that changes it."""
+    return Path(shutil.copytree(quick_lake, tmp_path / "quick"))
 
 
 @pytest.fixture

@@ -10,6 +10,10 @@ import sys
 import typer
 
 from deployments.cli.groups import groups
+from deployments.cli.lineage import graph, lineage
+from deployments.cli.releases import experiments, promote, releases, rollback
+from deployments.cli.show import history, show
+from deployments.cli.upkeep import doctor, vacuum, verify
 from deployments.cli.verb import Verbs, add
 
 app = typer.Typer(
@@ -18,7 +22,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-SEE = "See what there is"
+SEE, CHANGE, CARE = "See what there is", "Say what serves", "Take care of a lake"
 
 
 @app.callback()
@@ -27,6 +31,17 @@ def alluvia() -> None:
 
 
 add(app, groups, panel=SEE)
+add(app, show, panel=SEE)
+add(app, history, panel=SEE)
+add(app, releases, panel=SEE)
+add(app, lineage, panel=SEE)
+add(app, graph, panel=SEE)
+add(app, experiments, panel=SEE)
+add(app, promote, panel=CHANGE)
+add(app, rollback, panel=CHANGE)
+add(app, vacuum, panel=CARE)
+add(app, verify, panel=CARE)
+add(app, doctor, panel=CARE)
 
 
 def main() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
@@ -10,9 +11,11 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import polars as pl
     from rich.console import RenderableType
     from rich.table import Table
 
+_ID = re.compile(r"[0-9a-f]{64}")
 _PIPED = 500
 """Columns where no terminal says how many it has: lines stay whole for what reads them."""
 
@@ -44,7 +47,10 @@ def print_answer(answer: Answer, *, as_json: bool) -> None:
     if not console.is_terminal:
         console = Console(width=_PIPED, highlight=False)
     for part in answer.shown:
-        console.print(part, markup=False)
+        if isinstance(part, str):
+            console.print(part, markup=False, soft_wrap=True)
+        else:
+            console.print(part)
 
 
 def plain(value: Any) -> Any:
@@ -80,6 +86,44 @@ def table(title: str, head: Sequence[str], rows: Iterable[Sequence[str]], number
     return made
 
 
+def frame_table(title: str, frame: pl.DataFrame) -> Table:
+    """A frame as a table: numbers to the right, instants to the second, ids by their first twelve digits."""
+    numbers = [name for name, dtype in frame.schema.items() if dtype.is_numeric()]
+    rows = ([_cell(value) for value in row] for row in frame.iter_rows())
+    return table(title, frame.columns, rows, numbers)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M:%S}"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    text = f"{value:,}" if isinstance(value, int) else str(value)
+    return text[:12] if _ID.fullmatch(text) else text
+
+
+def facts(title: str, pairs: Iterable[tuple[str, str]]) -> str:
+    """Facts, one to a line, below a title."""
+    found = list(pairs)
+    width = max((len(what) for what, _ in found), default=0)
+    return "\n".join([title, *(f"  {what.ljust(width)}  {value}" for what, value in found)])
+
+
 def instant(value: datetime | None) -> str:
     """An instant in UTC, to the minute."""
     return f"{value:%Y-%m-%d %H:%M}" if value else "-"
+
+
+def size(count: int) -> str:
+    """Bytes for people."""
+    return (
+        f"{count:,} B"
+        if count < 10_000
+        else f"{count / 1e3:,.0f} kB"
+        if count < 10_000_000
+        else f"{count / 1e6:,.0f} MB"
+    )

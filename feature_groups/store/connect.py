@@ -11,6 +11,7 @@ from feature_groups.store.batch import Workshop
 from feature_groups.store.clock import Clock, file_clock, system_clock
 from feature_groups.store.engines.delta_log import DeltaLog
 from feature_groups.store.engines.polars import PolarsEngine
+from feature_groups.store.engines.prerequisites import spark_prerequisites
 from feature_groups.store.engines.session import session_started, stop_session
 from feature_groups.store.engines.spark import SparkEngine
 from feature_groups.store.errors import InvalidSettings, did_you_mean
@@ -23,7 +24,7 @@ from feature_groups.store.writer import Writer
 
 _ODD = re.compile(r"[^A-Za-z0-9/._+~@,:-]")
 
-__all__ = ["connect", "existing", "load_settings", "session_started", "stop_session"]
+__all__ = ["connect", "existing", "load_settings", "session_started", "spark_prerequisites", "stop_session"]
 
 
 def connect(

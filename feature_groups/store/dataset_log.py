@@ -14,6 +14,7 @@ from feature_groups.store.dataset_files import Files
 from feature_groups.store.faults import faultpoint
 from feature_groups.store.feature_view import FeatureView
 from feature_groups.store.lock import table_lock
+from feature_groups.store.metadata import Metadata
 from feature_groups.store.pins import Pins
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ class DatasetLog:
     def __init__(self, store: FeatureStore, view: FeatureView) -> None:
         self._store, self._view = store, view
         self._log = f"views/{view.id}/datasets"
-        self.root = store.lake / "training_datasets" / view.id
+        self.root = datasets_folder(store.lake, view.id)
 
     def get(self, number: int) -> Json | None:
         """The manifest of a number, or None."""
@@ -94,8 +95,7 @@ class DatasetLog:
 
     def files(self, manifest: Json) -> dict[str, Files]:
         """The files of a dataset, those that were put in place later included."""
-        later = self._store.metadata.entries(f"views/{self._view.id}/files/{manifest['number']}")
-        return {name: found for entry in [manifest["files"], *later] for name, found in entry.items()}
+        return stored_files(self._store.metadata, manifest)
 
     def _owner(self, number: int) -> str:
         return f"training dataset {self._view.id}/{number}"
@@ -117,3 +117,20 @@ class DatasetLog:
         path = self._store.lake / "locks" / f"datasets_{self._view.id}.lock"
         with table_lock(path, timeout=self._store.writer.lock_timeout, who=author(), where=self._view.where):
             yield
+
+
+def datasets_folder(lake: Path, view_id: str) -> Path:
+    """Where the folders of a view's training datasets are."""
+    return lake / "training_datasets" / view_id
+
+
+def stored_files(metadata: Metadata, manifest: Json) -> dict[str, Files]:
+    """The files of a dataset, those that were put in place later included."""
+    later = metadata.entries(f"views/{manifest['view']}/files/{manifest['number']}")
+    return {name: found for entry in [manifest["files"], *later] for name, found in entry.items()}
+
+
+def every_manifest(metadata: Metadata) -> list[dict[str, Any]]:
+    """The manifests of all training datasets of a lake, by view and number."""
+    paths = [path for path in metadata.names("views") if path.split("/")[2] == "datasets"]
+    return [found for path in paths if (found := metadata.get(path)) is not None]

@@ -14,7 +14,7 @@ from feature_groups.store.history import Commit
 from feature_groups.store.look_up import LookUp
 from feature_groups.store.statistics import ColumnStatistics
 from feature_groups.store.table import Layout
-from feature_groups.store.table_files import CommitFiles, FoundFile
+from feature_groups.store.table_files import CheckedFile, CommitFiles, FoundFile
 from feature_groups.store.window_slices import ChangeLogSpec
 
 Frame = nw.LazyFrame[Any]
@@ -154,3 +154,6 @@ class TableLog(Protocol):
 
     def found_files(self, path: str) -> list[FoundFile]:
         """The files in the table's folder that a vacuum may remove: none of the log."""
+
+    def checked_files(self, path: str) -> list[CheckedFile]:
+        """Every file in the table's folder, those of the log too, read and compared with its checksum."""

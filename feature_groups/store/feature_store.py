@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -15,6 +15,7 @@ from feature_groups.store.contract import ContractSpec
 from feature_groups.store.declarations import Declarations
 from feature_groups.store.feature_group import FeatureGroup
 from feature_groups.store.feature_view import FeatureView
+from feature_groups.store.freshness import Freshness, freshness
 from feature_groups.store.metadata import Metadata
 from feature_groups.store.query import Query
 from feature_groups.store.reader import AsOf, Reader
@@ -23,6 +24,7 @@ from feature_groups.store.stored_group import StoredFeatureGroup
 from feature_groups.store.stored_view import StoredFeatureView
 from feature_groups.store.vacuum import RETAIN, vacuum
 from feature_groups.store.vacuum_report import VacuumReport
+from feature_groups.store.verify import Verified, verified
 from feature_groups.store.views import get_or_create_view, read_query
 from feature_groups.store.writer import Writer
 
@@ -121,6 +123,25 @@ class FeatureStore:
             TableBusy, TableDamaged, WriteFailed: A group could not be vacuumed; raised after the others were.
         """
         return vacuum(self, self._declarations, retain, group, dry_run=dry_run)
+
+    def verify(self, names: Collection[str] | None = None) -> list[Verified]:
+        """Compare what is stored with what was said when it was written: bit rot, missing files, other content.
+
+        Reads every file; writes nothing.
+
+        Args:
+            names: Ids of feature groups (``<name>_v<version>``) and training datasets (``<view>/<number>``); all by
+                default.
+        """
+        return verified(self, self._declarations, names)
+
+    def freshness(self) -> dict[str, Freshness]:
+        """Per feature group its newest event, and what it is made from that has moved since."""
+        return freshness(self, self._declarations)
+
+    def declarations(self) -> dict[str, Mapping[str, Any]]:
+        """The newest stored declaration of every feature group, as JSON, by id."""
+        return {name: found for name in self._declarations.ids() if (found := self._declarations.newest(name))}
 
     def declare(self, group: FeatureGroup, spec: ContractSpec) -> ContractSpec:
         """Store the declaration of a group whose contract was inferred; the stored contract if there is one."""

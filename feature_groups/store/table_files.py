@@ -70,6 +70,22 @@ class FoundFile(NamedTuple):
     of: str
 
 
+class CheckedFile(NamedTuple):
+    """A file that was read and compared with its checksum.
+
+    Attributes:
+        name: Its path in the table's folder.
+        size: Bytes.
+        problem: What is wrong with it; empty when nothing is.
+        has_checksum: Whether there was a checksum to compare with.
+    """
+
+    name: str
+    size: int
+    problem: str
+    has_checksum: bool
+
+
 def in_force_since(commits: Sequence[CommitFiles], instant: datetime) -> range:
     """The versions that were the newest one at that instant or at any later one; the newest is always among them.
 

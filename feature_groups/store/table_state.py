@@ -45,9 +45,10 @@ class TableStates:
                 break
         if commits[-1].version == at and commits[-1].operation == "create table":
             return TableState(log.table_id, at, 0, 0, None)
-        return self._computed(table, at)
+        return self.computed(table, at)
 
-    def _computed(self, table: Table, version: int) -> TableState:
+    def computed(self, table: Table, version: int) -> TableState:
+        """The state of a version from its rows, whatever the log says of it."""
         log = self._log.at(table.path, version)
         engine = engine_for(self._shop, log.size())
         stored = engine.table(table.path, log.version)

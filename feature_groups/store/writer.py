@@ -45,6 +45,7 @@ from feature_groups.store.table import Table
 from feature_groups.store.table_state import TableStates
 from feature_groups.store.vacuum import vacuum_group
 from feature_groups.store.vacuum_report import VacuumedTable
+from feature_groups.store.verify import Verified, verified_group
 from feature_groups.store.write_failure import write_failed
 
 log = logging.getLogger(__name__)
@@ -142,6 +143,10 @@ class Writer:
         """Remove files that no version to be kept needs, see `vacuum`."""
         with self._locked(table, Request("vacuum", "")):
             return vacuum_group(self._log, self._metadata, table, retain, dry_run=dry_run)
+
+    def verify(self, table: Table) -> Verified:
+        """Compare what the table's files hold with what was said when they were written; changes nothing."""
+        return verified_group(self._log, self.states, self._metadata, table)
 
     def pin(self, table: Table, version: int, owner: str) -> None:
         """Keep a version from every vacuum, see `Pins`; raises as `Reader.read` when it cannot be read any more."""

@@ -118,4 +118,4 @@ def test_two_processes_lose_and_double_nothing(tmp_path: Path) -> None:
     assert versions == list(range(2, 2 + len(versions)))
     assert {c.batch_key: c.version for c in group.history(len(versions))} == checker.acknowledged
     state = group._store.writer.states
-    assert state.at(group.table).fingerprint == state._computed(group.table, versions[-1]).fingerprint
+    assert state.at(group.table).fingerprint == state.computed(group.table, versions[-1]).fingerprint

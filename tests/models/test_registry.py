@@ -131,7 +131,7 @@ def test_promote_challenge_and_rollback_are_numbered_switches(made: Registry) ->
     made.challenge(a, reason="look again")
     made.promote(c)
     assert (made.rollback().champion, made.rollback().champion) == (b, a)
-    with pytest.raises(UnknownRelease, match="There is none"):
+    with pytest.raises(UnknownRelease, match="it had no champion"):
         made.rollback()
     made.promote(c)
     assert made.rollback(a[:10]).champion == a

@@ -79,7 +79,7 @@ def audit(group: StoredFeatureGroup, rows: Rows, keys: list[str], rejected: dict
     assert dict(Counter(group.rejected()["batch_key"])) == rejected
     state = group._store.writer.states
     newest = state.at(group.table)
-    computed = state._computed(group.table, newest.version)
+    computed = state.computed(group.table, newest.version)
     assert (newest.rows, newest.fingerprint) == (computed.rows, computed.fingerprint)
     assert f"{newest.fingerprint:032x}" == fingerprint_of(rows)
     ingested = pl.read_delta(group.table.path)["ingested_at"]

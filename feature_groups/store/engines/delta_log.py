@@ -15,9 +15,10 @@ from feature_groups.store.engines.delta_files import (
     logged_versions,
     read_commit,
 )
+from feature_groups.store.engines.local_checksums import checked_file
 from feature_groups.store.errors import TableDamaged
 from feature_groups.store.history import Commit
-from feature_groups.store.table_files import CommitFiles, FoundFile, rows_at
+from feature_groups.store.table_files import CheckedFile, CommitFiles, FoundFile, rows_at
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
@@ -57,6 +58,12 @@ class DeltaLog:
     def found_files(self, path: str) -> list[FoundFile]:
         """The files in the table's folder, less the log's."""
         return found_files(path)
+
+    def checked_files(self, path: str) -> list[CheckedFile]:
+        """Every file in the table's folder, those of the log too, read and compared with its checksum."""
+        logged = [f"_delta_log/{name}" for name in os.listdir(f"{path}/_delta_log") if not name.endswith(".crc")]
+        names = {f.name for f in found_files(path) if f.name == f.of} | set(logged)
+        return [checked_file(path, name) for name in sorted(names) if os.path.isfile(os.path.join(path, name))]
 
 
 class DeltaSnapshot:

@@ -11,7 +11,8 @@ from typer.testing import CliRunner
 
 from deployments.cli.app import app
 from deployments.cli.output import Answer
-from deployments.cli.verb import STOPPED, Shared, Verbs, add
+from deployments.cli.verb import Shared, Verbs, add
+from deployments.command import STOPPED
 from feature_groups.store.errors import NothingWritten
 
 RUNNER = CliRunner()
@@ -85,12 +86,12 @@ def test_ctrl_c_ends_in_a_line() -> None:
     assert (done.exit_code, done.stderr) == (130, f"{STOPPED}\n")
 
 
-@pytest.mark.parametrize("arguments", [["grups"], ["grups", "--json"]])
+@pytest.mark.parametrize("arguments", [["relases"], ["relases", "--json"]])
 def test_a_misspelt_verb_is_misuse_and_the_right_one_is_named(arguments: list[str]) -> None:
     done = RUNNER.invoke(app, arguments)
 
     assert done.exit_code == 2
-    assert "Did you mean 'groups'?" in done.stderr
+    assert "Did you mean 'releases'?" in done.stderr
 
 
 def test_a_lake_that_is_not_there_is_not_made(tmp_path: Path) -> None:

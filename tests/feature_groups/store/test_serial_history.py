@@ -189,7 +189,7 @@ def play(group: Any, store: FeatureStore, writes: list[tuple[str, Any]]) -> None
         if receipt.committed:
             told[receipt.version] = (receipt.inserted, receipt.updated, receipt.deleted)
 
-    state = store.writer.states._computed(group.table, max(versions))
+    state = store.writer.states.computed(group.table, max(versions))
     assert (state.rows, f"{state.fingerprint:032x}") == (len(rows), fingerprint_of(rows))
     history = {c.version: (c.inserted, c.updated, c.deleted) for c in group.history()}
     assert history == {0: (0, 0, 0)} | told

@@ -65,7 +65,7 @@ def data_files(table: Path, versions: Iterable[int]) -> set[str]:
 
 def true_state(group: StoredFeatureGroup, version: int) -> tuple[int, str]:
     """Rows and fingerprint of a version, from nothing but its rows."""
-    found = group._store.writer.states._computed(group.table, version)
+    found = group._store.writer.states.computed(group.table, version)
     return found.rows, f"{found.fingerprint:032x}"
 
 
