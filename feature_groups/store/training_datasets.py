@@ -144,6 +144,15 @@ class TrainingDatasets:
             self._log.replace(number, missing, made.files, folder, known.folder)
         return self.get(number)
 
+    def asked(self, data: object, split: Split | None, seed: int) -> tuple[dict[str, Any], TrainingDataset | None]:
+        """What decides whether a dataset is there already, as plain values, and the one that is; writes nothing."""
+        pins, shop = pinned(self._store, self._view.groups, None), self._store.shop
+        with spools_cleared():
+            content = _content(self.conformed(data), shop.polars)
+        identity = self._identity(pins, content, split, seed)
+        number = self._log.find(digest(identity))
+        return identity, None if number is None else self.get(number)
+
     def conformed(self, data: object) -> Spine:
         """A spine with what the view needs for training."""
         view = self._view

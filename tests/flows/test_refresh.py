@@ -206,7 +206,7 @@ def test_a_failed_step_names_what_it_worked_on_and_a_command_that_replays_it(
     assert "users_v1 (v1), movies_v1 (v2)" in text
     assert "100 of 2,000 rows" in text
     command = text.rsplit("replay just this step: ", 1)[1]
-    assert command == f"make run ONLY=ratings_v1 DATA={place.data} LAKE={place.lake}"
+    assert command == f"make run SELECT=ratings_v1 DATA={place.data} LAKE={place.lake}"
 
     generate(place.folder / "whole", events=EVENTS)
     shutil.copy(place.folder / "whole" / "ratings.dat", place.data)
@@ -265,22 +265,22 @@ def test_a_lost_connection_is_tried_again_and_commits_once(
 def test_only_the_groups_named_are_refreshed(place: Place) -> None:
     deliver_anew(place, "extended", rows=5)
 
-    assert place.refresh(only=["movies", "age_labels_v1"]).outcomes() == {
+    assert place.refresh(select="movies, age_labels_v1").outcomes() == {
         "movies_v1": "skipped",
         "age_labels_v1": "skipped",
     }
     with pytest.raises(UnknownFeatureGroup, match="Did you mean 'movies_v1'"):
-        place.refresh(only=["movie"])
+        place.refresh(select="movie")
 
 
 def test_a_group_whose_inputs_were_never_refreshed_says_which(first: tuple[Place, Run], tmp_path: Path) -> None:
     place = Place(tmp_path, first[0].client)
     shutil.copytree(first[0].data, place.data)
-    run = place.refresh(only=["ratings"])
+    run = place.refresh(select="ratings")
 
     assert run.outcomes() == {"ratings_v1": "failed"}
     assert "It needs users_v1 and movies_v1, which have no rows yet." in str(run.error)
-    assert "ONLY=users_v1,movies_v1,ratings_v1" in str(run.error)
+    assert "SELECT=users_v1,movies_v1,ratings_v1" in str(run.error)
 
 
 def test_a_package_without_groups_to_refresh_is_no_work(first: tuple[Place, Run], tmp_path: Path) -> None:

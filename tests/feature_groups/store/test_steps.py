@@ -235,7 +235,7 @@ def test_an_input_without_rows_stops_the_step_before_it_starts(world: World, tmp
 
     with pytest.raises(NothingWritten, match=r"It needs points_v1 and things_v1, which have no rows yet") as caught:
         Steps(empty).decide(world.groups()["scores_v1"], world.data)
-    assert caught.value.next_step == "refresh them as well: ONLY=points_v1,things_v1,scores_v1"
+    assert caught.value.next_step == "refresh them as well: SELECT=points_v1,things_v1,scores_v1"
 
 
 CHILD = """
