@@ -19,11 +19,10 @@ import typer
 from typer.core import TyperGroup
 
 from deployments.cli.output import Answer, print_answer
+from deployments.command import INTERRUPTED, STOPPED, folder
 
 if TYPE_CHECKING:
     from feature_groups.store import FeatureStore
-
-STOPPED = "Stopped. What was committed stays; run the same again to go on."
 
 
 @dataclass(frozen=True)
@@ -71,7 +70,7 @@ def add(app: typer.Typer, verb: Callable[..., Answer], *, panel: str, name: str 
 
     @functools.wraps(verb)
     def command(*, lake: Path | None, as_json: bool, verbose: bool, **given: Any) -> None:
-        shared = Shared(lake.expanduser().resolve() if lake else None, as_json, verbose)
+        shared = Shared(folder(lake), as_json, verbose)
         raise typer.Exit(_called(verb, shared, given))
 
     own = list(inspect.signature(verb, eval_str=True).parameters.values())[1:]
@@ -87,7 +86,7 @@ def _called(verb: Callable[..., Answer], shared: Shared, given: dict[str, Any]) 
         answer = verb(shared, **given)
     except KeyboardInterrupt:
         print(STOPPED, file=sys.stderr)
-        return 130
+        return INTERRUPTED
     except Exception as error:
         if shared.verbose and not hasattr(error, "next_step"):
             raise

@@ -11,7 +11,8 @@ from typer.testing import CliRunner
 
 from deployments.cli.app import app
 from deployments.cli.output import Answer
-from deployments.cli.verb import STOPPED, Shared, Verbs, add
+from deployments.cli.verb import Shared, Verbs, add
+from deployments.command import STOPPED
 from feature_groups.store.errors import NothingWritten
 
 RUNNER = CliRunner()
