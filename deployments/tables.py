@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 _STYLES = {"run": "green", "skipped": "dim", "failed": "bold red", "blocked": "yellow"}
 
 
-def refresh_table(done: Sequence[Refreshed], data: Path) -> Table:
+def refresh_table(done: Sequence[Refreshed], data: Path | None) -> Table:
     """What became of each feature group."""
-    table = Table(title=f"Feature groups from {data}", title_justify="left", box=SIMPLE, collapse_padding=True)
+    table = Table(title=f"Feature groups from {data or '.'}", title_justify="left", box=SIMPLE, collapse_padding=True)
     table.add_column("group", no_wrap=True)
     for name in ("version", "rows", "new", "changed", "rejected", "seconds"):
         table.add_column(name, justify="right", no_wrap=True)

@@ -18,8 +18,8 @@ from feature_groups.store.errors import AlluviaError, StepFailed
 from feature_groups.store.settings import EngineChoice
 from feature_groups.store.steps import Decision, Steps
 from feature_groups.store.transforms import quoted
-from models.film_pipeline import chosen
-from tasks.artifacts import Progress, publish_summary
+from models.film_pipeline import chosen, plan
+from tasks.artifacts import Progress, publish_plan, publish_summary
 from tasks.materialize import materialize, skip
 
 log = logging.getLogger(__name__)
@@ -69,6 +69,8 @@ def refresh(
 ) -> list[Refreshed]:
     """Bring every feature group up to date, in dependency order; run what changed, skip the rest.
 
+    It begins by leaving the plan of the whole run, training and scoring included, in the dashboard.
+
     Args:
         data: Folder of the raw files.
         lake: Folder of the lake; by default the one in the settings.
@@ -84,6 +86,7 @@ def refresh(
     store = connect(lake, settings=load_settings().model_copy(update={"engine": engine}))
     wanted = chosen(("group",), select, exclude, package)
     groups = [group for group in discover(package) if group.id in wanted]
+    publish_plan(plan(store, data, wanted=select, unwanted=exclude, package=package))
     run = _Run(Steps(store), store, data, _replay(data, lake, engine))
     progress = Progress(len(groups))
     try:

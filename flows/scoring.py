@@ -16,7 +16,7 @@ from feature_groups import predictions
 from feature_groups.store import connect, stop_session
 from feature_groups.store.connect import load_settings
 from feature_groups.store.settings import EngineChoice
-from flows.walk import Walk
+from flows.walk import Step, Walk
 from models.film_order import OUTCOMES, PREDICTIONS, SCORING
 from models.film_outcomes import FilmOutcomes
 from models.film_pipeline import chosen
@@ -42,6 +42,7 @@ class Scored:
         outcomes: Per release and route how good the predictions before the instant were, see
             `models.outcomes.quality`.
         seconds: Wall time.
+        steps: That were chosen, in their order.
     """
 
     outcome: str
@@ -56,6 +57,7 @@ class Scored:
     new: int
     outcomes: Sequence[Mapping[str, Any]]
     seconds: float
+    steps: tuple[Step, ...] = ()
 
 
 @flow(flow_run_name="scoring of films", validate_parameters=False)
@@ -111,4 +113,5 @@ def _scored(walk: Walk, seconds: float) -> Scored:
         new=made["receipt"]["inserted"] + made["receipt"]["updated"] if ran else 0,
         outcomes=walk.made[OUTCOMES]["rows"] if OUTCOMES in walk.made else [],
         seconds=seconds,
+        steps=tuple(walk.told),
     )

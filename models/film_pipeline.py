@@ -12,6 +12,7 @@ from feature_groups.store import FeatureStore
 from feature_groups.store.dataset_plan import DatasetPlan
 from feature_groups.store.discovery import discover
 from feature_groups.store.selection import Node, select
+from feature_groups.store.step_errors import NoSuchStep
 from feature_groups.store.step_plan import Draft, Plan, draft_groups
 from feature_groups.views import age_gate, ranking
 from models.film_order import (
@@ -59,6 +60,24 @@ def nodes(package: str = PACKAGE, parameters: FilmParameters | None = None) -> l
     ]
     more = [Node(name, kind, needs, {kind: ""}) for kind, order in tagged for name, needs in order.items()]  # type: ignore[arg-type]  # three of the kinds
     return [*groups, *more]
+
+
+def node(name: str) -> Node:
+    """The one step of a name, with or without its version.
+
+    Raises:
+        NoSuchStep: There is none, or the name chooses several.
+    """
+    there = nodes()
+    found = select(there, name)
+    if len(found) != 1 or name not in found[0].names:
+        raise NoSuchStep(
+            f"step {name[:80]!r}",
+            what=f"It names {len(found)} steps, not one.",
+            state="was not run",
+            next_step="give the name of one step; `alluvia plan` lists them.",
+        )
+    return found[0]
 
 
 def chosen(
