@@ -13,7 +13,7 @@ from flows.training import training
 from models.film_pipeline import node
 
 
-@flow(flow_run_name="step {name}", validate_parameters=False)
+@flow(flow_run_name="step {name}")
 def step(
     name: str,
     data: Path | None = None,

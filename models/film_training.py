@@ -57,12 +57,14 @@ class FilmTraining:
         gate: Training dataset of the view `age_gate`, in folds.
         ranking: Training dataset of the view `ranking`, split by time.
         parameters: What is asked for.
+        beside: Id of the release that is judged beside; None for the one that serves, empty for none.
     """
 
     store: FeatureStore
     gate: TrainingDataset
     ranking: TrainingDataset
     parameters: FilmParameters
+    beside: str | None = None
 
     @cached_property
     def registry(self) -> Registry:
@@ -145,7 +147,7 @@ class FilmTraining:
 
     def evaluation(self, router: Output, branches: Mapping[str, Output]) -> Stage:
         """How good all of them are together, on what their users liked later, beside the champion."""
-        champion = self.registry.champion()
+        champion = self._beside
 
         def work() -> dict[str, Any]:
             model = self.candidate(router, branches)
@@ -164,7 +166,7 @@ class FilmTraining:
 
     def release(self, router: Output, branches: Mapping[str, Output], evaluation: Output, flow_run: str) -> Stage:
         """Ask the gates, make the release with its whole lineage, and write down what they said."""
-        champion = self.registry.champion()
+        champion = self._beside
 
         def work() -> dict[str, Any]:
             model = self.candidate(router, branches)
@@ -222,6 +224,12 @@ class FilmTraining:
         """What of an output is not in the registry any more."""
         named = {name: value for name, value in output.items() if isinstance(value, Mapping) and "sha256" in value}
         return [f"its {name} is gone" for name, value in named.items() if not self.registry.holds(Reference(**value))]
+
+    @property
+    def _beside(self) -> Release | None:
+        if self.beside is None:
+            return self.registry.champion()
+        return self.registry.get(self.beside) if self.beside else None
 
     @cached_property
     def _validation(self) -> HoldOut:

@@ -99,7 +99,7 @@ class ModelSteps:
             gone: Says what of an output is not there any more, one line each.
         """
         name = f"{self.name}/{stage.name}"
-        parts = self._parts(stage)
+        parts = self.parts(stage)
         inputs = {key: dict(value) for key, value in stage.inputs.items()}
         fresh = ModelStep(name, True, ("first run",), parts, inputs, {})
         same = self._metadata.last(_made(fresh))
@@ -122,7 +122,7 @@ class ModelSteps:
             return True, ("first run",)
         if stage is None:
             return False, ()
-        return False, tuple(changes(newest, self._parts(stage), newest["inputs"]))
+        return False, tuple(changes(newest, self.parts(stage), newest["inputs"]))
 
     def take(self, stage: Stage, gone: Gone | None = None) -> dict[str, Any]:
         """What a step made of the code, parameters and inputs as they are, without doing it.
@@ -172,7 +172,8 @@ class ModelSteps:
         return self._metadata.entries(_log(f"{self.name}/{step}"))
 
     @staticmethod
-    def _parts(stage: Stage) -> dict[str, Any]:
+    def parts(stage: Stage) -> dict[str, Any]:
+        """What its result depends on besides its inputs, by kind and name, as hashes."""
         return {
             "code": closure(stage.code, package="models"),
             "parameter": {key: digest(value) for key, value in stage.parameters.items()},

@@ -15,8 +15,8 @@ from prefect.artifacts import (
 
 from feature_groups.store import Receipt, TrainingDataset
 from feature_groups.store.errors import AlluviaError
-from feature_groups.store.step_plan import Plan
 from feature_groups.store.history import Commit
+from feature_groups.store.step_plan import Plan
 
 SHOWN = 20
 """How many of a group's commits a person sees."""

@@ -100,7 +100,7 @@ class Steps:
             NothingWritten: A group it needs has no rows yet.
         """
         previous = self._store.metadata.last(_log(group)) or {}
-        parts = self._parts(group)
+        parts = self.parts(group)
         inputs = self._inputs(group, data, {name: previous.get("inputs", {}).get(name) for name in unsettled})
         fingerprint = digest(parts)
         output = self._output(group)
@@ -147,7 +147,8 @@ class Steps:
         """Every record of the group's step, oldest first."""
         return self._store.metadata.entries(_log(group))
 
-    def _parts(self, group: FeatureGroup) -> dict[str, Any]:
+    def parts(self, group: FeatureGroup) -> dict[str, Any]:
+        """What its result depends on besides its inputs, by kind and name, as hashes."""
         roots: list[object] = [group.transform, group.spark_transform, group.derive, group.contract]
         assert group.spec is not None  # whatever is computed declares a contract
         contracts = _contract(group.id, group.spec)

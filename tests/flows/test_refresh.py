@@ -95,7 +95,7 @@ def test_artifacts_have_keys_that_stay_the_same(first: tuple[Place, Run]) -> Non
 
     slugs = [group.replace("_", "-") for group in ORDER]
     expected = {f"{kind}-{slug}" for kind in ("commits", "contract") for slug in slugs}
-    assert set(artifacts) == expected | {"refresh", "refresh-progress"}
+    assert set(artifacts) == expected | {"plan", "refresh", "refresh-progress"}
     assert "2,000 rows received: 2,000 inserted" in str(artifacts["commits-ratings-v1"].description)
     assert "all 2,000 rows meet" in str(artifacts["contract-ratings-v1"].data)
     assert artifacts["refresh-progress"].data == 100
@@ -142,7 +142,7 @@ def test_the_second_run_does_nothing_and_says_why(place: Place, monkeypatch: pyt
     assert {name: task.state_name for name, task in run.tasks().items()} == {
         f"skip {group.replace('_v', '.v')}": "Skipped" for group in ORDER
     }
-    assert set(run.artifacts()) == {"refresh"}
+    assert set(run.artifacts()) == {"plan", "refresh"}
     assert place.versions() == dict.fromkeys(ORDER, 1)
 
 
