@@ -11,7 +11,8 @@ from typing import Any
 from feature_groups.store import FeatureStore
 from feature_groups.store.dataset_plan import DatasetPlan
 from feature_groups.store.discovery import discover
-from feature_groups.store.selection import Node, select
+from feature_groups.store.errors import did_you_mean
+from feature_groups.store.selection import Kind, Node, select
 from feature_groups.store.step_errors import NoSuchStep
 from feature_groups.store.step_plan import Draft, Plan, draft_groups
 from feature_groups.views import age_gate, ranking
@@ -62,19 +63,22 @@ def nodes(package: str = PACKAGE, parameters: FilmParameters | None = None) -> l
     return [*groups, *more]
 
 
-def node(name: str) -> Node:
-    """The one step of a name, with or without its version.
+def node(name: str, kind: Kind | None = None) -> Node:
+    """The one step of a name, with or without its version; of a kind where one is given.
 
     Raises:
-        NoSuchStep: There is none, or the name chooses several.
+        NoSuchStep: There is none.
     """
-    there = nodes()
-    found = select(there, name)
-    if len(found) != 1 or name not in found[0].names:
+    there = [one for one in nodes() if kind in (None, one.kind)]
+    found = [one for one in there if name in one.names]
+    if len(found) != 1:
+        known = dict.fromkeys(one.name for one in there)
         raise NoSuchStep(
             f"step {name[:80]!r}",
-            what=f"It names {len(found)} steps, not one.",
-            state="was not run",
+            what=f"No step has that name. {did_you_mean(name, known)}"
+            if not found
+            else "Several steps have that name.",
+            state="was not found; nothing was done",
             next_step="give the name of one step; `alluvia plan` lists them.",
         )
     return found[0]

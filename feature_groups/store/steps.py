@@ -103,7 +103,7 @@ class Steps:
         parts = self.parts(group)
         inputs = self._inputs(group, data, {name: previous.get("inputs", {}).get(name) for name in unsettled})
         fingerprint = digest(parts)
-        output = self._output(group)
+        output = self.output(group)
         reasons = _reasons(previous, parts, inputs, output)
         at = f"{output['table_id']}@{output['version']}" if output else "new"
         key = digest({"step": group.id, "fingerprint": fingerprint, "inputs": contents(inputs), "at": at})
@@ -174,7 +174,7 @@ class Steps:
         if group.source is not None:
             path = group.source.locate(data)
             found[group.source.path] = {"content": file_hash(path), "bytes": path.stat().st_size}
-        outputs = {other.id: self._output(other) for other in group.upstream if other.id not in unsettled}
+        outputs = {other.id: self.output(other) for other in group.upstream if other.id not in unsettled}
         if empty := [name for name, output in outputs.items() if output is None]:
             one = len(empty) == 1
             raise NothingWritten(
@@ -185,7 +185,8 @@ class Steps:
             )
         return {**found, **outputs, **unsettled}
 
-    def _output(self, group: FeatureGroup) -> dict[str, Any] | None:
+    def output(self, group: FeatureGroup) -> dict[str, Any] | None:
+        """A group's table as it is: id, version and content; None when there is none."""
         stored = self._store.get_or_create_feature_group(group)
         try:
             self._store.reader.resolve(stored.table, None)
