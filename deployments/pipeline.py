@@ -105,8 +105,12 @@ def run_pipeline(asked: Request) -> Ran:
     return ran
 
 
-def raw_files(given: Path | None) -> Path:
+def raw_files(given: Path | None, *, make: bool = True) -> Path:
     """The folder of the raw files; generated ones where none is given.
+
+    Args:
+        given: As it was typed.
+        make: Whether they are generated where they are not there yet.
 
     Raises:
         SourceMissing: There is no such folder.
@@ -115,7 +119,8 @@ def raw_files(given: Path | None) -> Path:
         from feature_groups.sources.generator import generate
 
         made = load_settings().home.resolve() / "data" / "generated"
-        generate(made, events=GENERATED_EVENTS, users=GENERATED_USERS)
+        if make:
+            generate(made, events=GENERATED_EVENTS, users=GENERATED_USERS)
         return made
     found = given.expanduser().resolve()
     if not found.is_dir():

@@ -5,22 +5,17 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 from deployments.command import ended, folder, served
 from deployments.pipeline import Ran, Request, raw_files, run_pipeline
 from deployments.server import ServerInfo, stop_server
-from deployments.tables import (
-    candidate_lines,
-    outcomes_table,
-    refresh_table,
-    scoring_lines,
-    scoring_table,
-    training_table,
-)
+from deployments.tables import shown
 from feature_groups.store.connect import load_settings
 
 _WIDTH = 120
@@ -53,51 +48,44 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _run(given: argparse.Namespace, console: Console) -> int:
-    settings = load_settings()
-    engine = given.engine or settings.engine
-    asked = Request(raw_files(given.data), folder(given.lake), engine, given.select, given.exclude)
-    begun = time.monotonic()
-    with served() as server:
-        reached = time.monotonic()
-        ran = run_pipeline(asked)
-    show(ran, asked, console)
-    console.print(f"{ran.work:.1f} s of work, {reached - begun:.1f} s for the server, {ran.imports:.1f} s of imports")
-    lake = settings.lake_path if given.lake is None else given.lake
-    for line in _next_steps(given, lake, server):
-        console.print(line, style="dim", soft_wrap=True)
+    engine = given.engine or load_settings().engine
+    data = raw_files(given.data)
+    asked = Request(data, folder(given.lake), engine, given.select, given.exclude)
+    ran, parts = performed(lambda: asked)
+    for part in parts:
+        console.print(part, soft_wrap=not isinstance(part, Table))
+    if given.data is None:
+        console.print("This was generated data; for real files: make run DATA=path/to/ml-1m", style="dim")
     sys.stdout.flush()
     for error in ran.errors:
         print(f"\n{error}", file=sys.stderr)
     return 1 if ran.errors else 0
 
 
-def show(ran: Ran, asked: Request, console: Console) -> None:
-    """Print what became of every step that was reached."""
-    if ran.refreshed:
-        console.print(refresh_table(ran.refreshed, asked.data))
-    elif ran.refreshed is not None:
-        console.print("Nothing to refresh: these feature groups get their rows by insert, not from files.")
-    if ran.trained is not None:
-        console.print(training_table(ran.trained))
-        if ran.trained.candidate:
-            console.print(candidate_lines(ran.trained), soft_wrap=True)
-    if ran.scored is not None:
-        console.print(scoring_table(ran.scored))
-        console.print(scoring_lines(ran.scored), soft_wrap=True)
-        if ran.scored.outcomes:
-            console.print(outcomes_table(ran.scored))
+def performed(request: Callable[[], Request]) -> tuple[Ran, list[Table | Text]]:
+    """Run the flows against the local or the configured server; what became of it, and what a person is shown.
+
+    Args:
+        request: Says what to run; called when the server is there.
+    """
+    begun = time.monotonic()
+    with served() as server:
+        reached = time.monotonic()
+        asked = request()
+        ran = run_pipeline(asked)
+    spent = f"{ran.work:.1f} s of work, {reached - begun:.1f} s for the server, {ran.imports:.1f} s of imports"
+    return ran, [*shown(ran, asked.data), Text(spent), *_next_steps(asked, server)]
 
 
-def _next_steps(given: argparse.Namespace, lake: Path, server: ServerInfo) -> list[str]:
-    lines = [f"Dashboard: {server.ui_url}" if server.ui_url else "The dashboard is at your configured Prefect server."]
-    lines.append(f"Lake: {lake}")
-    if given.data is None:
-        lines.append("This was generated data; for real files: make run DATA=path/to/ml-1m")
-    opened = "connect()" if given.lake is None else f"connect({str(lake)!r})"
-    lines.append(f"Look inside, in Python: from feature_groups.store import connect; {opened}.catalogue()")
+def _next_steps(asked: Request, server: ServerInfo) -> Iterator[Text]:
+    seen = f"Dashboard: {server.ui_url}" if server.ui_url else "The dashboard is at your configured Prefect server."
+    yield Text(seen, style="dim")
+    yield Text(f"Lake: {asked.lake or load_settings().lake_path}", style="dim")
+    opened = "connect()" if asked.lake is None else f"connect({str(asked.lake)!r})"
+    looked = f"Look inside, in Python: from feature_groups.store import connect; {opened}.catalogue()"
+    yield Text(looked, style="dim")
     if server.managed:
-        lines.append("End the local server: make stop")
-    return lines
+        yield Text("End the local server: make stop", style="dim")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,11 @@ import sys
 
 import typer
 
+from deployments.cli.backfill import backfill
 from deployments.cli.groups import groups
+from deployments.cli.plan import plan
+from deployments.cli.replay import replay
+from deployments.cli.run import resume, run
 from deployments.cli.verb import Verbs, add
 
 app = typer.Typer(
@@ -19,6 +23,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 SEE = "See what there is"
+WORK = "Bring it up to date"
 
 
 @app.callback()
@@ -27,6 +32,11 @@ def alluvia() -> None:
 
 
 add(app, groups, panel=SEE)
+add(app, plan, panel=WORK)
+add(app, run, panel=WORK)
+add(app, resume, panel=WORK)
+add(app, replay, panel=WORK)
+add(app, backfill, panel=WORK)
 
 
 def main() -> None:
