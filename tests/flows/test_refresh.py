@@ -16,7 +16,8 @@ from feature_groups.sources.generator_deliveries import deliver
 from feature_groups.sources.movielens_files import read_users, write_users
 from feature_groups.store import connect, faults
 from feature_groups.store.discovery import discover
-from feature_groups.store.errors import AlluviaError, UnknownFeatureGroup
+from feature_groups.store.errors import AlluviaError
+from feature_groups.store.step_errors import NoSuchStep
 from feature_groups.store.steps import Steps
 from flows import refresh as module
 from local_server import events
@@ -269,7 +270,7 @@ def test_only_the_groups_named_are_refreshed(place: Place) -> None:
         "movies_v1": "skipped",
         "age_labels_v1": "skipped",
     }
-    with pytest.raises(UnknownFeatureGroup, match="Did you mean 'movies_v1'"):
+    with pytest.raises(NoSuchStep, match="Did you mean 'movies'"):
         place.refresh(select="movie")
 
 
