@@ -12,8 +12,8 @@ OURS = --extra pandas --extra dev --extra every-python
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-run: setup ## start the platform here and run every flow once [DATA=folder ENGINE=auto|polars|spark LAKE=folder ONLY=group]
-	@$(BIN)/python -m deployments.run $(if $(DATA),--data "$(DATA)") $(if $(ENGINE),--engine "$(ENGINE)") $(if $(LAKE),--lake "$(LAKE)") $(if $(ONLY),--only "$(ONLY)")
+run: setup ## start the platform here and run every flow once [DATA=folder ENGINE=auto|polars|spark LAKE=folder SELECT="+router" EXCLUDE=tag:slow]
+	@$(BIN)/python -m deployments.run $(if $(DATA),--data "$(DATA)") $(if $(ENGINE),--engine "$(ENGINE)") $(if $(LAKE),--lake "$(LAKE)") $(if $(SELECT),--select "$(SELECT)") $(if $(EXCLUDE),--exclude "$(EXCLUDE)")
 
 compare: setup ## train variants side by side [VARIANTS="miss_cost=3 penalties=[100]" LAKE=folder]
 	@$(BIN)/python -m deployments.compare $(VARIANTS) $(if $(LAKE),--lake "$(LAKE)")

@@ -5,31 +5,19 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
 
 from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 from deployments.command import ended, folder, served
+from deployments.pipeline import Ran, Request, raw_files, run_pipeline
 from deployments.server import ServerInfo, stop_server
-from deployments.tables import (
-    candidate_lines,
-    outcomes_table,
-    refresh_table,
-    scoring_lines,
-    scoring_table,
-    training_table,
-)
+from deployments.tables import shown
 from feature_groups.store.connect import load_settings
-from feature_groups.store.errors import AlluviaError, SourceMissing, StepFailed
 
-if TYPE_CHECKING:
-    from flows.refresh import Refreshed
-    from flows.scoring import Scored
-    from flows.training import Trained
-
-GENERATED_EVENTS, GENERATED_USERS = 40_000, 1_000
 _WIDTH = 120
 
 
@@ -53,104 +41,51 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--data", type=Path, help="folder with ratings.dat, users.dat and movies.dat")
     parser.add_argument("--lake", type=Path, help="folder of the lake")
     parser.add_argument("--engine", choices=["auto", "polars", "spark"], help="which engine computes")
-    parser.add_argument("--only", default="", help="names of feature groups, separated by commas")
+    parser.add_argument("--select", default="", help="steps to do: names, +name, name+, tag:word, patterns with *")
+    parser.add_argument("--exclude", default="", help="steps to leave out, likewise")
     parser.add_argument("--stop", action="store_true", help="end the local Prefect server")
     return parser.parse_args(arguments)
 
 
 def _run(given: argparse.Namespace, console: Console) -> int:
-    settings = load_settings()
-    data = _data(given.data, settings.home)
+    engine = given.engine or load_settings().engine
+    data = raw_files(given.data)
+    asked = Request(data, folder(given.lake), engine, given.select, given.exclude)
+    ran, parts = performed(lambda: asked)
+    for part in parts:
+        console.print(part, soft_wrap=not isinstance(part, Table))
+    if given.data is None:
+        console.print("This was generated data; for real files: make run DATA=path/to/ml-1m", style="dim")
+    sys.stdout.flush()
+    for error in ran.errors:
+        print(f"\n{error}", file=sys.stderr)
+    return 1 if ran.errors else 0
+
+
+def performed(request: Callable[[], Request]) -> tuple[Ran, list[Table | Text]]:
+    """Run the flows against the local or the configured server; what became of it, and what a person is shown.
+
+    Args:
+        request: Says what to run; called when the server is there.
+    """
     begun = time.monotonic()
     with served() as server:
         reached = time.monotonic()
-        from flows.refresh import refresh
-        from flows.scoring import scoring
-        from flows.training import training
-
-        imported = time.monotonic()
-        state = refresh(
-            data=data,
-            lake=folder(given.lake),
-            engine=given.engine or settings.engine,
-            only=[name for name in map(str.strip, given.only.split(",")) if name],
-            return_state=True,
-        )
-        trained: Trained | None = None
-        scored: Scored | None = None
-        stopped: AlluviaError | None = None
-        if state.is_completed() and not given.only:
-            trained, stopped = _attempted(training, given, settings.engine)
-        if trained is not None and trained.release is not None:
-            scored, stopped = _attempted(scoring, given, settings.engine)
-        done_at = time.monotonic()
-        result = state.result(raise_on_failure=False)
-        if isinstance(result, BaseException) and not isinstance(result, StepFailed):
-            raise result
-    failed = result if isinstance(result, StepFailed) else None
-    done = cast("Sequence[Refreshed]", failed.done if failed else result)
-    if done:
-        console.print(refresh_table(done, data))
-    else:
-        console.print("Nothing to refresh: these feature groups get their rows by insert, not from files.")
-    if trained is not None:
-        console.print(training_table(trained))
-        console.print(candidate_lines(trained), soft_wrap=True)
-    if scored is not None:
-        console.print(scoring_table(scored))
-        console.print(scoring_lines(scored), soft_wrap=True)
-        if scored.outcomes:
-            console.print(outcomes_table(scored))
-    console.print(
-        f"{done_at - imported:.1f} s of work, {reached - begun:.1f} s for the server, "
-        f"{imported - reached:.1f} s of imports"
-    )
-    lake = settings.lake_path if given.lake is None else given.lake
-    for line in _next_steps(given, lake, server):
-        console.print(line, style="dim", soft_wrap=True)
-    sys.stdout.flush()
-    errors = [one.error for one in done if one.error] + ([str(stopped)] if stopped else [])
-    for error in errors:
-        print(f"\n{error}", file=sys.stderr)
-    return 1 if failed or stopped else 0
+        asked = request()
+        ran = run_pipeline(asked)
+    spent = f"{ran.work:.1f} s of work, {reached - begun:.1f} s for the server, {ran.imports:.1f} s of imports"
+    return ran, [*shown(ran, asked.data), Text(spent), *_next_steps(asked, server)]
 
 
-def _attempted(flow: Any, given: argparse.Namespace, engine: str) -> tuple[Any, AlluviaError | None]:
-    """What became of a flow that follows the refresh; what stops it does not hide what was done before."""
-    try:
-        return flow(lake=folder(given.lake), engine=given.engine or engine), None
-    except AlluviaError as error:
-        return None, error
-
-
-def _data(given: Path | None, home: Path) -> Path:
-    if given is None:
-        from feature_groups.sources.generator import generate
-
-        made = home.resolve() / "data" / "generated"
-        generate(made, events=GENERATED_EVENTS, users=GENERATED_USERS)
-        return made
-    found = given.expanduser().resolve()
-    if not found.is_dir():
-        raise SourceMissing(
-            f"data folder {str(given)!r}",
-            what="There is no such folder.",
-            state="was not read; the lake is as it was",
-            next_step="give the folder with ratings.dat, users.dat and movies.dat; without DATA it is generated.",
-        )
-    return found
-
-
-def _next_steps(given: argparse.Namespace, lake: Path, server: ServerInfo) -> list[str]:
-    lines = [f"Dashboard: {server.ui_url}" if server.ui_url else "The dashboard is at your configured Prefect server."]
-    lines.append(f"Lake: {lake}")
-    if given.data is None:
-        lines.append("This was generated data; for real files: make run DATA=path/to/ml-1m")
-    opened = "connect()" if given.lake is None else f"connect({str(lake)!r})"
-    lines.append(f"Look inside, in Python: from feature_groups.store import connect; {opened}.catalogue()")
+def _next_steps(asked: Request, server: ServerInfo) -> Iterator[Text]:
+    seen = f"Dashboard: {server.ui_url}" if server.ui_url else "The dashboard is at your configured Prefect server."
+    yield Text(seen, style="dim")
+    yield Text(f"Lake: {asked.lake or load_settings().lake_path}", style="dim")
+    opened = "connect()" if asked.lake is None else f"connect({str(asked.lake)!r})"
+    looked = f"Look inside, in Python: from feature_groups.store import connect; {opened}.catalogue()"
+    yield Text(looked, style="dim")
     if server.managed:
-        lines.append("End the local server: make stop")
-    return lines
+        yield Text("End the local server: make stop", style="dim")
 
 
 if __name__ == "__main__":

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 from rich.box import SIMPLE
 from rich.table import Table
+from rich.text import Text
 
 if TYPE_CHECKING:
+    from deployments.pipeline import Ran
     from flows.refresh import Refreshed
     from flows.scoring import Scored
     from flows.training import Trained
@@ -18,9 +20,25 @@ if TYPE_CHECKING:
 _STYLES = {"run": "green", "skipped": "dim", "failed": "bold red", "blocked": "yellow"}
 
 
-def refresh_table(done: Sequence[Refreshed], data: Path) -> Table:
+def shown(ran: Ran, data: Path | None) -> list[Table | Text]:
+    """What became of every step that a run reached."""
+    parts: list[Table | Text] = []
+    if ran.refreshed:
+        parts.append(refresh_table(ran.refreshed, data))
+    elif ran.refreshed is not None:
+        parts.append(Text("Nothing to refresh: these feature groups get their rows by insert, not from files."))
+    if ran.trained is not None:
+        parts.append(training_table(ran.trained))
+        parts += [Text(candidate_lines(ran.trained))] if ran.trained.candidate else []
+    if ran.scored is not None:
+        parts += [scoring_table(ran.scored), Text(scoring_lines(ran.scored))]
+        parts += [outcomes_table(ran.scored)] if ran.scored.outcomes else []
+    return parts
+
+
+def refresh_table(done: Sequence[Refreshed], data: Path | None) -> Table:
     """What became of each feature group."""
-    table = Table(title=f"Feature groups from {data}", title_justify="left", box=SIMPLE, collapse_padding=True)
+    table = Table(title=f"Feature groups from {data or '.'}", title_justify="left", box=SIMPLE, collapse_padding=True)
     table.add_column("group", no_wrap=True)
     for name in ("version", "rows", "new", "changed", "rejected", "seconds"):
         table.add_column(name, justify="right", no_wrap=True)

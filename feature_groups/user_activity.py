@@ -215,5 +215,5 @@ v1 = FeatureGroup(
     derive=derive,
     contract=Contract,
     owner="recommendations",
-    tags={"example": "movielens"},
+    tags={"example": "movielens", "cost": "slow"},
 )

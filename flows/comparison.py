@@ -10,8 +10,9 @@ from prefect import flow
 
 from feature_groups.store import connect
 from feature_groups.store.settings import EngineChoice
-from flows.training import TRAINING, training
+from flows.training import training
 from models.experiments import experiments
+from models.film_order import TRAINING
 from models.film_parameters import FilmParameters
 from tasks.comparison import publish_comparison
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import shlex
 import time
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
@@ -14,12 +13,13 @@ from prefect.runtime import flow_run
 
 from feature_groups.store import FeatureGroup, FeatureStore, connect, stop_session
 from feature_groups.store.connect import load_settings
-from feature_groups.store.discovery import discover, pick
+from feature_groups.store.discovery import discover
 from feature_groups.store.errors import AlluviaError, StepFailed
 from feature_groups.store.settings import EngineChoice
 from feature_groups.store.steps import Decision, Steps
 from feature_groups.store.transforms import quoted
-from tasks.artifacts import Progress, publish_summary
+from models.film_pipeline import chosen, plan
+from tasks.artifacts import Progress, publish_plan, publish_summary
 from tasks.materialize import materialize, skip
 
 log = logging.getLogger(__name__)
@@ -55,8 +55,7 @@ class Refreshed:
 
 
 def _run_name() -> str:
-    only = flow_run.parameters.get("only")
-    return f"refresh {', '.join(only) if only else 'everything'}"
+    return f"refresh {flow_run.parameters.get('select') or 'everything'}"
 
 
 @flow(flow_run_name=_run_name, validate_parameters=False)
@@ -64,23 +63,30 @@ def refresh(
     data: Path | None = None,
     lake: Path | None = None,
     engine: EngineChoice = "auto",
-    only: Sequence[str] = (),
+    select: str = "",
+    exclude: str = "",
     package: str = "feature_groups",
 ) -> list[Refreshed]:
     """Bring every feature group up to date, in dependency order; run what changed, skip the rest.
+
+    It begins by leaving the plan of the whole run, training and scoring included, in the dashboard.
 
     Args:
         data: Folder of the raw files.
         lake: Folder of the lake; by default the one in the settings.
         engine: Which engine computes: ``auto`` decides by size.
-        only: Names of the groups to refresh; all when empty.
+        select: Which groups to refresh, see `feature_groups.store.selection`; all of them when empty.
+        exclude: Which groups to leave out.
         package: Package whose modules declare the groups.
 
     Raises:
+        NoSuchStep: A selection names a step that is none.
         StepFailed: A step failed; the others were brought up to date as far as they do not depend on it.
     """
     store = connect(lake, settings=load_settings().model_copy(update={"engine": engine}))
-    groups = [group for group in pick(discover(package), only) if group.source or group.parents]
+    wanted = chosen(("group",), select, exclude, package)
+    groups = [group for group in discover(package) if group.id in wanted]
+    publish_plan(plan(store, data, wanted=select, unwanted=exclude, package=package))
     run = _Run(Steps(store), store, data, _replay(data, lake, engine))
     progress = Progress(len(groups))
     try:
@@ -149,7 +155,7 @@ class _Run:
             f"step {group.id}",
             what=f"Inputs: {', '.join(consumed) or 'none read'}.\n{what}",
             state="failed; the steps that do not need it were run",
-            next_step=f"correct that, then replay just this step: make run ONLY={group.id}{self.replay}",
+            next_step=f"correct that, then replay just this step: make run SELECT={group.id}{self.replay}",
         )
         failed.__cause__ = error
         self.failures.append(failed)

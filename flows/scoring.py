@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from prefect import flow
 
 from feature_groups import predictions
-from feature_groups.store import FeatureStore, connect, stop_session
+from feature_groups.store import connect, stop_session
 from feature_groups.store.connect import load_settings
 from feature_groups.store.settings import EngineChoice
+from flows.walk import Step, Walk
+from models.film_order import OUTCOMES, PREDICTIONS, SCORING
 from models.film_outcomes import FilmOutcomes
-from models.film_release import NAME
+from models.film_pipeline import chosen
 from models.film_scoring import FilmScoring
-from models.model_steps import ModelSteps, Stage
-from tasks.model_steps import skip_step
 from tasks.scoring import write_outcomes, write_predictions
 
 
@@ -41,6 +42,7 @@ class Scored:
         outcomes: Per release and route how good the predictions before the instant were, see
             `models.outcomes.quality`.
         seconds: Wall time.
+        steps: That were chosen, in their order.
     """
 
     outcome: str
@@ -55,6 +57,7 @@ class Scored:
     new: int
     outcomes: Sequence[Mapping[str, Any]]
     seconds: float
+    steps: tuple[Step, ...] = ()
 
 
 @flow(flow_run_name="scoring of films", validate_parameters=False)
@@ -63,6 +66,8 @@ def scoring(
     engine: EngineChoice = "auto",
     at: datetime | None = None,
     users: Sequence[int] | None = None,
+    select: str = "",
+    exclude: str = "",
 ) -> Scored:
     """Ask the champion about everybody at an instant, log what it says, and judge the predictions before by outcomes.
 
@@ -73,55 +78,40 @@ def scoring(
         engine: Which engine checks and writes: ``auto`` decides by size.
         at: The instant, aware; by default just after the newest rating.
         users: Whom to ask about, also such as never rated; by default everybody who had rated by then.
+        select: Which steps to do, see `feature_groups.store.selection`; all of them when empty. What they need besides
+            is taken as it stands.
+        exclude: Which steps to leave out.
 
     Raises:
         NothingServes: No release is champion.
+        NoSuchStep: A selection names a step that is none.
+        StepNotReady: The predictions are not selected, and there are none by this release at this instant.
     """
-    store = connect(lake, settings=load_settings().model_copy(update={"engine": engine}))
-    run = _Run(store)
+    store, started = connect(lake, settings=load_settings().model_copy(update={"engine": engine})), time.monotonic()
+    walk = Walk(store, SCORING, chosen(("scoring",), select, exclude))
     try:
         asked = FilmScoring.of(store, at, users)
-        made = run.step(
-            asked.stage(), write_predictions, store.get_or_create_feature_group(predictions.v1), lost=asked.lost
-        )
-        judged = run.step(FilmOutcomes.of(store, asked.asked_at).stage(), write_outcomes)
+        log = partial(write_predictions, group=store.get_or_create_feature_group(predictions.v1))
+        walk.step(asked.stage(), asked.lost, log)
+        if OUTCOMES in walk.chosen:
+            walk.step(FilmOutcomes.of(store, asked.asked_at).stage(), task=write_outcomes)
     finally:
         stop_session()
-    return run.scored(made, judged)
+    return _scored(walk, round(time.monotonic() - started, 2))
 
 
-class _Run:
-    """One run of the flow: what its first step was, and when it began."""
-
-    def __init__(self, store: FeatureStore) -> None:
-        self._steps, self._started = ModelSteps(store.metadata, f"scoring/{NAME}"), time.monotonic()
-        self._ran: list[tuple[bool, str]] = []
-
-    def step(
-        self,
-        stage: Stage,
-        task: Callable[..., dict[str, Any]],
-        *given: object,
-        lost: Callable[[Mapping[str, Any]], Sequence[str]] | None = None,
-    ) -> dict[str, Any]:
-        """Do a step, or take what it made before."""
-        step = self._steps.decide(stage, lost)
-        self._ran.append((step.run, step.why))
-        if step.run:
-            return task(self._steps, step, stage, *given)
-        skip_step(step)
-        return dict(step.output)
-
-    def scored(self, made: Mapping[str, Any], judged: Mapping[str, Any]) -> Scored:
-        """What the flow returns."""
-        (ran, why), receipt = self._ran[0], made["receipt"]
-        told = {name: made[name] for name in ("release", "asked_at", "users", "routes", "reasons", "score")}
-        return Scored(
-            outcome="run" if ran else "skipped",
-            why=why,
-            **told,
-            version=receipt["version"],
-            new=receipt["inserted"] + receipt["updated"] if ran else 0,
-            outcomes=judged["rows"],
-            seconds=round(time.monotonic() - self._started, 2),
-        )
+def _scored(walk: Walk, seconds: float) -> Scored:
+    """What the flow returns."""
+    made, asked = walk.made[PREDICTIONS], {step.name: step for step in walk.told}.get(PREDICTIONS)
+    told = {name: made[name] for name in ("release", "asked_at", "users", "routes", "reasons", "score")}
+    ran = asked is not None and asked.outcome == "run"
+    return Scored(
+        outcome="run" if ran else "skipped",
+        why=asked.why if asked else "taken as it stands",
+        **told,
+        version=made["receipt"]["version"],
+        new=made["receipt"]["inserted"] + made["receipt"]["updated"] if ran else 0,
+        outcomes=walk.made[OUTCOMES]["rows"] if OUTCOMES in walk.made else [],
+        seconds=seconds,
+        steps=tuple(walk.told),
+    )

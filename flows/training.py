@@ -2,52 +2,25 @@
 
 from __future__ import annotations
 
-import logging
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from prefect import flow
 from prefect.runtime import flow_run
 
-from feature_groups.store import FeatureStore, TrainingDataset, connect, stop_session
+from feature_groups.store import connect, stop_session
 from feature_groups.store.connect import load_settings
 from feature_groups.store.settings import EngineChoice
-from feature_groups.views import age_gate, ranking
+from flows.walk import Step, Walk
 from models import film_card
+from models.film_order import EVALUATION, RELEASE, TRAINING, needed, training_order
 from models.film_parameters import FilmParameters
+from models.film_pipeline import DATASETS, chosen
 from models.film_release import NAME
 from models.film_training import FilmTraining
-from models.model_steps import ModelSteps, Stage
-from tasks.datasets import make_training_dataset
-from tasks.model_steps import do_step, skip_step
+from models.registry import Registry
 from tasks.releases import Promotion, publish_release
-
-TRAINING = f"training/{NAME}"
-"""Under which name its steps are recorded."""
-
-log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Step:
-    """What became of one step of the training.
-
-    Attributes:
-        name: Of the step.
-        outcome: ``run`` or ``skipped``.
-        why: The reasons.
-        told: What came of it, in a few words.
-        seconds: Wall time.
-    """
-
-    name: str
-    outcome: str
-    why: str
-    told: str = ""
-    seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -56,7 +29,7 @@ class Trained:
 
     Attributes:
         steps: In their order.
-        candidate: Id of the release that this training made, or made before.
+        candidate: Id of the release that this training made, or made before; empty where it was not to make one.
         release: Id of the release that serves now, None when there is none.
         blessed: Whether this training's candidate passed its gates.
         reasons: Why it was refused.
@@ -65,7 +38,7 @@ class Trained:
     """
 
     steps: tuple[Step, ...]
-    candidate: str
+    candidate: str = ""
     release: str | None = None
     blessed: bool = False
     reasons: tuple[str, ...] = ()
@@ -79,6 +52,8 @@ def training(
     engine: EngineChoice = "auto",
     parameters: FilmParameters | None = None,
     promote: Promotion = "champion",
+    select: str = "",
+    exclude: str = "",
 ) -> Trained:
     """Make the training datasets, fit the router out of fold and the branches on its routes, judge all, and release.
 
@@ -90,85 +65,49 @@ def training(
         engine: Which engine computes: ``auto`` decides by size.
         parameters: What to train; by default what the declarations say.
         promote: What a blessed candidate becomes: ``champion``, ``challenger``, or ``none`` of them.
+        select: Which steps to do, see `feature_groups.store.selection`; all of them when empty. What they need besides
+            is taken as it stands.
+        exclude: Which steps to leave out.
+
+    Raises:
+        NoSuchStep: A selection names a step that is none.
+        StepNotReady: A step that is not selected must be done before one that is.
     """
     store = connect(lake, settings=load_settings().model_copy(update={"engine": engine}))
-    run = _Run(store)
+    asked = parameters or FilmParameters()
+    walk = Walk(store, TRAINING, chosen(("dataset", "training"), select, exclude, parameters=asked))
+    order = needed(training_order(asked), walk.chosen)
     try:
-        gate, films = run.dataset(age_gate.training), run.dataset(ranking.training)
+        datasets = [walk.dataset(plan) for plan in DATASETS if order or plan.view.id in walk.chosen]
     finally:
         stop_session()
-    chosen = FilmTraining(store, gate, films, parameters or FilmParameters())
-    run.gone = chosen.gone
-    router = run.step(chosen.router())
-    rankings = run.step(chosen.rankings())
-    names = [branch.name for branch in chosen.cascade.branches]
-    branches = {name: run.step(chosen.branch(name, router, rankings)) for name in names}
-    champion = chosen.serves(router, branches)
-    if champion is not None:
-        return run.done(champion.id, champion.id, champion.metrics)
-    if (withdrawn := chosen.withdrawn(router, branches)) is not None:
-        serving = chosen.registry.champion()
-        return run.done(withdrawn[0], serving.id if serving else None, {}, (withdrawn[1],))
-    evaluation = run.step(chosen.evaluation(router, branches))
-    made = run.step(chosen.release(router, branches, evaluation, str(flow_run.id or "")))
-    cards = store.lake / "model_cards"
-    card = publish_release(chosen.registry, made, film_card.TEXT, cards, promote=promote)
-    serving = chosen.registry.champion()
-    reasons = tuple(made["reasons"])
-    return run.done(made["release"], serving.id if serving else None, evaluation["metrics"], reasons, card)
+    if not order:
+        return _trained(walk, Registry(store, NAME))
+    gate, films = datasets
+    made = FilmTraining(store, gate, films, asked)
+    for name in order:
+        if name == EVALUATION and (settled := made.settled(walk.made)) is not None:
+            reasons = (settled.why,) if settled.withdrawn else ()
+            return _trained(walk, made.registry, settled.release, reasons, settled.metrics)
+        walk.step(made.stage(name, walk.made, str(flow_run.id or "")), made.gone)
+    if RELEASE not in walk.chosen:
+        return _trained(walk, made.registry)
+    released, cards = walk.made[RELEASE], store.lake / "model_cards"
+    card = publish_release(made.registry, released, film_card.TEXT, cards, promote=promote)
+    metrics = walk.made[EVALUATION]["metrics"]
+    return _trained(walk, made.registry, released["release"], tuple(released["reasons"]), metrics, card)
 
 
-class _Run:
-    """One run of the flow: what became of each step so far."""
-
-    def __init__(self, store: FeatureStore) -> None:
-        self._store, self._steps = store, ModelSteps(store.metadata, TRAINING)
-        self._told: list[Step] = []
-        self.gone: Callable[[Mapping[str, Any]], list[str]] | None = None
-
-    def dataset(self, plan: Any) -> TrainingDataset:
-        """The training dataset of a view, made where its pins or its spine are new."""
-        started = time.monotonic()
-        made = make_training_dataset(self._store, plan)
-        rows = ", ".join(f"{name} {count:,}" for name, count in made["parts"].items())
-        told = f"number {made['number']}: {rows}"
-        why = f"new pins or spine; {made['engine']}" if made["new"] else "same pins, spine and split"
-        self._add(f"dataset {made['view']}", made["new"], why, told, started)
-        return self._store.get_or_create_feature_view(plan.view).get_training_dataset(made["number"])
-
-    def step(self, stage: Stage) -> dict[str, Any]:
-        """Do a step, or take what it made before."""
-        started = time.monotonic()
-        step = self._steps.decide(stage, self.gone)
-        if step.run:
-            output = do_step(self._steps, step, stage)
-        else:
-            skip_step(step)
-            output = dict(step.output)
-        self._add(stage.name, step.run, step.why, _told(output), started)
-        return output
-
-    def done(
-        self,
-        candidate: str,
-        serving: str | None,
-        metrics: Mapping[str, float],
-        reasons: tuple[str, ...] = (),
-        card: str = "",
-    ) -> Trained:
-        """What the flow returns; a candidate was blessed unless there are reasons why not."""
-        return Trained(tuple(self._told), candidate, serving, not reasons, reasons, dict(metrics), card)
-
-    def _add(self, name: str, ran: bool, why: str, told: str, started: float) -> None:  # noqa: FBT001
-        seconds = round(time.monotonic() - started, 2) if ran else 0.0
-        self._told.append(Step(name, "run" if ran else "skipped", why, told, seconds))
-
-
-def _told(output: Mapping[str, Any]) -> str:
-    """The few plain figures of an output."""
-    plain = {k: v for k, v in output.items() if isinstance(v, (int, float)) and not isinstance(v, bool)}
-    plain |= {k: v for k, v in output.get("metrics", {}).items() if k in ("ndcg@10", "router auc", "exposure")}
-    text = ", ".join(f"{name} {value:.4g}" for name, value in plain.items())
-    if "blessed" in output:
-        text = "blessed" if output["blessed"] else "refused: " + "; ".join(output["reasons"])
-    return text
+def _trained(
+    walk: Walk,
+    registry: Registry,
+    candidate: str = "",
+    reasons: tuple[str, ...] = (),
+    metrics: Mapping[str, float] | None = None,
+    card: str = "",
+) -> Trained:
+    """What the flow returns; a candidate was blessed unless there are reasons why not."""
+    champion = registry.champion()
+    blessed = bool(candidate) and not reasons
+    serving = champion.id if champion else None
+    return Trained(tuple(walk.told), candidate, serving, blessed, reasons, dict(metrics or {}), card)

@@ -29,7 +29,7 @@ class FilmParameters(BaseModel):
         description="Penalties of the rankers to choose from.",
     )
     miss_cost: float = Field(
-        default=7,
+        default=7.0,
         gt=0,
         description="How much worse missing a minor is than restricting an adult.",
     )

@@ -1,4 +1,4 @@
-"""The steps that train, judge and release the example's cascade; `flows.training` says in which order.
+"""The steps that train, judge and release the example's cascade, in their order; `flows.training` does them.
 
 What is judged is what is released: models know nothing of what came after the border from which on they are judged.
 """
@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from itertools import pairwise
 from typing import Any
 
 import polars as pl
@@ -26,8 +25,10 @@ from models.evaluation_report import EvaluationReport
 from models.film_data import FOLD, FilmData
 from models.film_evaluation import evaluated
 from models.film_gates import gates
+from models.film_order import BRANCH, branches_of
 from models.film_parameters import FilmParameters
 from models.film_release import MEMBERS, NAME, OUT_OF_FOLD, FilmModel, load_films
+from models.film_settled import Settled, settled
 from models.gates import Evidence, judge
 from models.golden import MAX_ROWS, Golden
 from models.holdout_evaluation import HoldOut
@@ -56,12 +57,14 @@ class FilmTraining:
         gate: Training dataset of the view `age_gate`, in folds.
         ranking: Training dataset of the view `ranking`, split by time.
         parameters: What is asked for.
+        beside: Id of the release that is judged beside; None for the one that serves, empty for none.
     """
 
     store: FeatureStore
     gate: TrainingDataset
     ranking: TrainingDataset
     parameters: FilmParameters
+    beside: str | None = None
 
     @cached_property
     def registry(self) -> Registry:
@@ -79,6 +82,24 @@ class FilmTraining:
         pin = next(pin for pin in self.gate.manifest["pins"] if pin["group"] == movies.v1.id)
         rows: pl.LazyFrame = self.store.get_or_create_feature_group(movies.v1).read(pin["version"], engine="polars")
         return FilmData.of(self.gate, self.ranking, rows.collect())
+
+    def stage(self, name: str, made: Mapping[str, Output], flow_run: str = "") -> Stage:
+        """A step by its name, see `training_order`.
+
+        Args:
+            name: Of the step.
+            made: What the steps that it needs made, by their names.
+            flow_run: Id of the flow run that asks.
+        """
+        if name == "router":
+            return self.router()
+        if name == "rankings":
+            return self.rankings()
+        if name.startswith(BRANCH):
+            return self.branch(name.removeprefix(BRANCH), made["router"], made["rankings"])
+        if name == "evaluation":
+            return self.evaluation(made["router"], branches_of(made))
+        return self.release(made["router"], branches_of(made), made["evaluation"], flow_run)
 
     def router(self) -> Stage:
         """The router, its settings chosen and its predictions made out of fold."""
@@ -122,11 +143,11 @@ class FilmTraining:
         if isinstance(model, SharedEase):
             parameters["penalty"] = rankings["penalty"]
         inputs = {**_contents(age_gate=self.gate), ROUTER: {"content": router["router"]["content"]}}
-        return Stage(f"branch {name}", (FilmData, fit_branch, routed, model), parameters, inputs, work)
+        return Stage(f"{BRANCH}{name}", (FilmData, fit_branch, routed, model), parameters, inputs, work)
 
     def evaluation(self, router: Output, branches: Mapping[str, Output]) -> Stage:
         """How good all of them are together, on what their users liked later, beside the champion."""
-        champion = self.registry.champion()
+        champion = self._beside
 
         def work() -> dict[str, Any]:
             model = self.candidate(router, branches)
@@ -145,7 +166,7 @@ class FilmTraining:
 
     def release(self, router: Output, branches: Mapping[str, Output], evaluation: Output, flow_run: str) -> Stage:
         """Ask the gates, make the release with its whole lineage, and write down what they said."""
-        champion = self.registry.champion()
+        champion = self._beside
 
         def work() -> dict[str, Any]:
             model = self.candidate(router, branches)
@@ -182,28 +203,10 @@ class FilmTraining:
         parameters: dict[str, Any] = {"variant": self.parameters.plain()}
         return Stage("release", (gates, judge, Golden, Release), parameters, inputs, work)
 
-    def serves(self, router: Output, branches: Mapping[str, Output]) -> Release | None:
-        """The champion, where these are its very members and nothing is left to judge."""
-        champion = self.registry.champion()
-        return champion if champion is not None and self._is_made_of(champion, router, branches) else None
-
-    def withdrawn(self, router: Output, branches: Mapping[str, Output]) -> tuple[str, str] | None:
-        """The release of these very members that somebody rolled back, and why; None where nobody did.
-
-        What a person took out of service is not put back by the next run, but by a person.
-        """
-        found = None
-        switches = self.registry.switches()
-        for before, after in pairwise(switches):
-            if after.action == "rollback" and before.champion is not None:
-                if self._is_made_of(self.registry.get(before.champion), router, branches):
-                    found = (
-                        before.champion,
-                        f"rolled back at {after.at[:16]} by {after.who}: {after.reason or 'no reason'}",
-                    )
-            elif after.champion is not None and found and after.champion == found[0]:
-                found = None
-        return found
+    def settled(self, made: Mapping[str, Output]) -> Settled | None:
+        """Why nothing is left to judge of what the steps made: a release of these very members; None without one."""
+        members = self._references(made["router"], branches_of(made))
+        return settled(self.registry, members, self.cascade.policy.threshold(self.cascade.routes))
 
     def candidate(self, router: Output, branches: Mapping[str, Output]) -> FilmModel:
         """The model of what these steps made."""
@@ -221,6 +224,12 @@ class FilmTraining:
         """What of an output is not in the registry any more."""
         named = {name: value for name, value in output.items() if isinstance(value, Mapping) and "sha256" in value}
         return [f"its {name} is gone" for name, value in named.items() if not self.registry.holds(Reference(**value))]
+
+    @property
+    def _beside(self) -> Release | None:
+        if self.beside is None:
+            return self.registry.champion()
+        return self.registry.get(self.beside) if self.beside else None
 
     @cached_property
     def _validation(self) -> HoldOut:
@@ -242,11 +251,6 @@ class FilmTraining:
 
     def _restored(self, members: Mapping[str, Reference]) -> dict[str, Any]:
         return {role: self.registry.restore(reference, MEMBERS) for role, reference in members.items()}
-
-    def _is_made_of(self, release: Release, router: Output, branches: Mapping[str, Output]) -> bool:
-        wanted = self._references(router, branches).items()
-        same = all(role in release.members and release.members[role].content == ref.content for role, ref in wanted)
-        return same and release.thresholds.get("minors") == self.cascade.policy.threshold(self.cascade.routes)
 
     def _references(self, router: Output, branches: Mapping[str, Output]) -> dict[str, Reference]:
         own = {ROUTER: Reference(**router["router"]), OUT_OF_FOLD: Reference(**router[OUT_OF_FOLD])}

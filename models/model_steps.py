@@ -7,6 +7,7 @@ makes again what it made before stops the wave: what depends on it sees the same
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -18,7 +19,13 @@ from feature_groups.store.faults import faultpoint
 from feature_groups.store.metadata import Metadata
 from feature_groups.store.revision import REVISION
 from feature_groups.store.step_changes import changes, contents, lock_hash
+from feature_groups.store.step_errors import StepNotReady
 from models.parts import Json
+
+log = logging.getLogger(__name__)
+
+Gone = Callable[[Mapping[str, Any]], Iterable[str]]
+"""Says what of an output is not there any more, one line each."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +89,7 @@ class ModelSteps:
     def __init__(self, metadata: Metadata, name: str) -> None:
         self._metadata, self.name = metadata, name
 
-    def decide(self, stage: Stage, gone: Callable[[Mapping[str, Any]], Iterable[str]] | None = None) -> ModelStep:
+    def decide(self, stage: Stage, gone: Gone | None = None) -> ModelStep:
         """Compare a step with what it made before of the same code, parameters and inputs, if it ever did.
 
         So a variant that was tried before is there again, whatever was tried in between.
@@ -92,12 +99,7 @@ class ModelSteps:
             gone: Says what of an output is not there any more, one line each.
         """
         name = f"{self.name}/{stage.name}"
-        parts = {
-            "code": closure(stage.code, package="models"),
-            "parameter": {key: digest(value) for key, value in stage.parameters.items()},
-            "lock": lock_hash(),
-            "store": REVISION,
-        }
+        parts = self.parts(stage)
         inputs = {key: dict(value) for key, value in stage.inputs.items()}
         fresh = ModelStep(name, True, ("first run",), parts, inputs, {})
         same = self._metadata.last(_made(fresh))
@@ -107,6 +109,43 @@ class ModelSteps:
             return replace(fresh, run=bool(lost), reasons=lost or (since,), output=same["output"])
         newest = self._metadata.last(_log(name))
         return replace(fresh, reasons=tuple(changes(newest, parts, inputs))) if newest else fresh
+
+    def standing(self, name: str, stage: Stage | None) -> tuple[bool, tuple[str, ...]]:
+        """Of a step that needs what is not made yet: whether it runs whatever that will be, and what stands already.
+
+        Args:
+            name: Of the step, within the training.
+            stage: As it is declared now, on inputs as they were; None where there are none yet.
+        """
+        newest = self._metadata.last(_log(f"{self.name}/{name}"))
+        if newest is None:
+            return True, ("first run",)
+        if stage is None:
+            return False, ()
+        return False, tuple(changes(newest, self.parts(stage), newest["inputs"]))
+
+    def take(self, stage: Stage, gone: Gone | None = None) -> dict[str, Any]:
+        """What a step made of the code, parameters and inputs as they are, without doing it.
+
+        Raises:
+            StepNotReady: It did not, or that is gone; says why.
+        """
+        step = self.decide(stage, gone)
+        if step.run:
+            raise not_ready(stage.name, step.why)
+        return dict(step.output)
+
+    def last(self, name: str) -> dict[str, Any] | None:
+        """What a step made when it last ran, whatever of; None before its first run."""
+        newest = self._metadata.last(_log(f"{self.name}/{name}"))
+        return None if newest is None else dict(newest["output"])
+
+    def do(self, step: ModelStep, stage: Stage) -> dict[str, Any]:
+        """Run the step's work and record what came of it."""
+        log.info("%s: %s", step.name, step.why)
+        output = stage.work()
+        self.record(step, output)
+        return output
 
     def record(self, step: ModelStep, output: Mapping[str, Any]) -> int:
         """Write the step's next record; returns its number.
@@ -131,6 +170,26 @@ class ModelSteps:
     def records(self, step: str) -> list[dict[str, Any]]:
         """Every record of a step, oldest first."""
         return self._metadata.entries(_log(f"{self.name}/{step}"))
+
+    @staticmethod
+    def parts(stage: Stage) -> dict[str, Any]:
+        """What its result depends on besides its inputs, by kind and name, as hashes."""
+        return {
+            "code": closure(stage.code, package="models"),
+            "parameter": {key: digest(value) for key, value in stage.parameters.items()},
+            "lock": lock_hash(),
+            "store": REVISION,
+        }
+
+
+def not_ready(name: str, why: str) -> StepNotReady:
+    """The error of a step that another one needs, and that nobody chose to do."""
+    return StepNotReady(
+        f"step {name}",
+        what=f"What it made cannot be taken as it stands: {why}.",
+        state="was not chosen, and what needs it was not done",
+        next_step="choose it as well; a + before a name chooses all that it needs: --select +NAME.",
+    )
 
 
 def _log(name: str) -> str:

@@ -16,6 +16,7 @@ from prefect.artifacts import (
 from feature_groups.store import Receipt, TrainingDataset
 from feature_groups.store.errors import AlluviaError
 from feature_groups.store.history import Commit
+from feature_groups.store.step_plan import Plan
 
 SHOWN = 20
 """How many of a group's commits a person sees."""
@@ -87,6 +88,12 @@ def publish_summary(rows: Sequence[Mapping[str, Any]]) -> None:
         table=[{k: v for k, v in row.items() if v != ""} for row in rows],
         description="What was refreshed, and why.",
     )
+
+
+def publish_plan(plan: Plan) -> None:
+    """What a run is about to do, before it does."""
+    rows = [{"step": step.name, "outcome": step.outcome, "why": step.why} for step in plan]
+    create_table_artifact(key="plan", table=rows, description=plan.title)
 
 
 class Progress:

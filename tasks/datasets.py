@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
+from prefect.states import Completed
 
 from feature_groups.store import FeatureStore
-from feature_groups.store.dataset_plan import DatasetPlan
+from feature_groups.store.dataset_plan import DatasetDecision
 from tasks.artifacts import publish_dataset
 from tasks.retries import retried
 
 
-@retried("training dataset of {plan.view}")
-def make_training_dataset(store: FeatureStore, plan: DatasetPlan) -> dict[str, Any]:
-    """Join, split, pin and store; returns view, number, whether it is new, and rows and entities per part."""
-    dataset, new = plan.make(store)
-    if new:
+@retried("training dataset of {decision.plan.view}")
+def make_training_dataset(store: FeatureStore, decision: DatasetDecision) -> int:
+    """Join, split, pin and store, or make again from its pins what is gone; returns the dataset's number."""
+    dataset = decision.make(store)
+    if decision.there is None:
         publish_dataset(dataset)
-    manifest = dataset.manifest
-    parts = {name: manifest["parts"][name]["rows"] for name in dataset.parts}
-    return {"view": plan.view.id, "number": dataset.number, "new": new, "parts": parts, "engine": manifest["engine"]}
+    return dataset.number
+
+
+@task(task_run_name="skip training dataset of {decision.plan.view}", cache_policy=NO_CACHE, persist_result=False)
+def skip_training_dataset(decision: DatasetDecision) -> State[str]:
+    """Show in the dashboard that a dataset is there already, and why."""
+    return Completed(name="Skipped", message=decision.why, data=decision.why)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 from prefect import task
@@ -13,16 +12,11 @@ from prefect.states import Completed
 from models.model_steps import ModelStep, ModelSteps, Stage
 from tasks.retries import retried
 
-log = logging.getLogger(__name__)
-
 
 @retried("{step.name}")
 def do_step(steps: ModelSteps, step: ModelStep, stage: Stage) -> dict[str, Any]:
     """Run the step's work and record what came of it."""
-    log.info("%s: %s", step.name, step.why)
-    output = stage.work()
-    steps.record(step, output)
-    return output
+    return steps.do(step, stage)
 
 
 @task(task_run_name="skip {step.name}", cache_policy=NO_CACHE, persist_result=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,15 +13,11 @@ from tasks.artifacts import SHOWN, artifact_key, publish_receipt
 from tasks.events import FeatureGroupCommitted, emit
 from tasks.retries import retried
 
-log = logging.getLogger(__name__)
-
 
 @retried("{step.name}")
 def write_predictions(steps: ModelSteps, step: ModelStep, stage: Stage, group: StoredFeatureGroup) -> dict[str, Any]:
     """Predict, write to the group, record the step, and tell who listens; its output has the write's ``receipt``."""
-    log.info("%s: %s", step.name, step.why)
-    output = stage.work()
-    steps.record(step, output)
+    output = steps.do(step, stage)
     receipt = Receipt.from_json(output["receipt"])
     publish_receipt(receipt, group.history(SHOWN))
     if receipt.committed:
@@ -33,9 +28,7 @@ def write_predictions(steps: ModelSteps, step: ModelStep, stage: Stage, group: S
 @retried("{step.name}")
 def write_outcomes(steps: ModelSteps, step: ModelStep, stage: Stage) -> dict[str, Any]:
     """Judge predictions, record the step, and show how good they were; its output has ``rows``."""
-    log.info("%s: %s", step.name, step.why)
-    output = stage.work()
-    steps.record(step, output)
+    output = steps.do(step, stage)
     rows: Sequence[Mapping[str, Any]] = output["rows"]
     judged, made = (sum(int(row[name]) for row in rows) for name in ("judged", "predictions"))
     create_table_artifact(

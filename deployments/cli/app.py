@@ -9,9 +9,13 @@ import sys
 
 import typer
 
+from deployments.cli.backfill import backfill
 from deployments.cli.groups import groups
 from deployments.cli.lineage import graph, lineage
+from deployments.cli.plan import plan
 from deployments.cli.releases import experiments, promote, releases, rollback
+from deployments.cli.replay import replay
+from deployments.cli.run import resume, run
 from deployments.cli.show import history, show
 from deployments.cli.upkeep import doctor, vacuum, verify
 from deployments.cli.verb import Verbs, add
@@ -23,6 +27,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 SEE, CHANGE, CARE = "See what there is", "Say what serves", "Take care of a lake"
+WORK = "Bring it up to date"
 
 
 @app.callback()
@@ -42,6 +47,11 @@ add(app, rollback, panel=CHANGE)
 add(app, vacuum, panel=CARE)
 add(app, verify, panel=CARE)
 add(app, doctor, panel=CARE)
+add(app, plan, panel=WORK)
+add(app, run, panel=WORK)
+add(app, resume, panel=WORK)
+add(app, replay, panel=WORK)
+add(app, backfill, panel=WORK)
 
 
 def main() -> None:

@@ -18,7 +18,7 @@ import sysconfig
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, time, timedelta, tzinfo
 from decimal import Decimal
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
@@ -27,6 +27,8 @@ from feature_groups.store.loaded_source import absolute, class_nodes, function_n
 
 _STORE = "feature_groups.store"
 _LIBRARIES = tuple(Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "platstdlib", "purelib", "platlib"))
+_KNOWN = 20_000
+"""Syntax trees of which is remembered what they hold: a step's code is walked again at every decision."""
 _IMMUTABLE = (bool, int, float, complex, str, bytes, date, time, timedelta, tzinfo, Decimal, type(None), enum.Enum)
 
 
@@ -100,7 +102,7 @@ class _Walk:
         kept = {name: cell.cell_contents for name, cell in cells if _is_filled(cell)}
         nodes = function_nodes(function)
         self.trees += [(str(function.__globals__.get("__name__", "?")), node) for node in nodes]
-        text = "".join(map(ast.dump, nodes)) or _code_text(code)
+        text = "".join(map(_dumped, nodes)) or _code_text(code)
         values = (kept, function.__defaults__, function.__kwdefaults__)
         self._note(f"{function.__globals__.get('__name__', '?')}.{code.co_qualname}", text + _told(values))
         self.visit(values)
@@ -118,7 +120,7 @@ class _Walk:
         nodes = class_nodes(cls)
         self.trees += [(cls.__module__, node) for node in nodes]
         members = {k: v for k, v in vars(cls).items() if not k.startswith("__")}
-        text = "".join(map(ast.dump, nodes)) or _told([sorted(members), members])
+        text = "".join(map(_dumped, nodes)) or _told([sorted(members), members])
         self._note(_name(cls), text)
         if not nodes:
             self.visit([*members.values(), *cls.__bases__])
@@ -146,7 +148,7 @@ class _Walk:
             return
         statements = module_file(module).bindings(name)
         if statements:
-            self.found[label] = _hash("".join(map(ast.dump, statements)) + _told(value, mutable=False))
+            self.found[label] = _hash("".join(map(_dumped, statements)) + _told(value, mutable=False))
             for statement in statements:
                 self._follow(_names(statement), vars(module), module)
             return
@@ -161,7 +163,7 @@ class _Walk:
     def _local_imports(self, node: ast.AST, package: str) -> dict[str, Any]:
         """What a function imports in its body, of the project's own."""
         found: dict[str, Any] = {}
-        for inner in ast.walk(node):
+        for inner in _imports(node):
             match inner:
                 case ast.Import(names=names):
                     for alias in names:
@@ -197,8 +199,7 @@ class _Walk:
             return name == "__main__"
         if self._package and name.partition(".")[0] == self._package:
             return True
-        path = Path(file).resolve()
-        return not any(path.is_relative_to(library) for library in _LIBRARIES) and "site-packages" not in path.parts
+        return not _is_installed(file)
 
     def _note(self, label: str, text: str) -> None:
         """Keep a hash; namesakes, such as two lambdas of a module, are told apart by number."""
@@ -209,15 +210,34 @@ class _Walk:
         self.found[free] = _hash(text)
 
 
-def _names(tree: ast.AST) -> Iterator[tuple[str, ...]]:
+@lru_cache(_KNOWN)
+def _is_installed(file: str) -> bool:
+    path = Path(file).resolve()
+    return any(path.is_relative_to(library) for library in _LIBRARIES) or "site-packages" in path.parts
+
+
+@lru_cache(_KNOWN)
+def _dumped(tree: ast.AST) -> str:
+    return ast.dump(tree)
+
+
+@lru_cache(_KNOWN)
+def _imports(tree: ast.AST) -> tuple[ast.Import | ast.ImportFrom, ...]:
+    return tuple(node for node in ast.walk(tree) if isinstance(node, (ast.Import, ast.ImportFrom)))
+
+
+@lru_cache(_KNOWN)
+def _names(tree: ast.AST) -> tuple[tuple[str, ...], ...]:
     """Every name that is read, with the attributes behind it: ``a.b.c`` as ("a", "b", "c")."""
+    found: dict[tuple[str, ...], None] = {}
     for node in ast.walk(tree):
         parts: list[str] = []
         while isinstance(node, ast.Attribute):
             parts.append(node.attr)
             node = node.value
         if isinstance(node, ast.Name) and (parts or isinstance(node.ctx, ast.Load)):
-            yield (node.id, *reversed(parts))
+            found[(node.id, *reversed(parts))] = None
+    return tuple(found)
 
 
 def _code_names(code: CodeType) -> Iterator[str]:

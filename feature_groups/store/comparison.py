@@ -12,7 +12,7 @@ from feature_groups.store.condition_values import FIRST_YEAR
 from feature_groups.store.engine import Frame
 from feature_groups.store.names import INGESTED_AT
 from feature_groups.store.plan import computed_once
-from feature_groups.store.scope import Scope
+from feature_groups.store.scope import Scope, Span
 from feature_groups.store.table import Table
 
 
@@ -33,7 +33,7 @@ def current(table: Table, version: int, rows: Rows) -> Frame:
     return visible(stored, table.key, [*table.spec.names, INGESTED_AT])
 
 
-def within(scope: Scope, seen: Frame, table: Table, rows: Rows, shop: Workshop) -> Frame:
+def within(scope: Scope | Span, seen: Frame, table: Table, rows: Rows, shop: Workshop) -> Frame:
     """The visible rows inside a scope, computed once."""
     inside = scope.keep(seen, table.group, rows.engine)
     return computed_once(rows.engine, inside.select(*table.spec.names, INGESTED_AT), shop.spool)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -19,7 +20,8 @@ from feature_groups.store.feature_store import FeatureStore
 from feature_groups.store.metadata import Metadata
 from feature_groups.store.reader import Reader
 from feature_groups.store.settings import Settings
-from feature_groups.store.spool import new_spool
+from feature_groups.store.sketch import Sketch, refuse_commits
+from feature_groups.store.spool import new_spool, scratch
 from feature_groups.store.writer import Writer
 
 _ODD = re.compile(r"[^A-Za-z0-9/._+~@,:-]")
@@ -28,7 +30,11 @@ __all__ = ["connect", "existing", "load_settings", "session_started", "spark_pre
 
 
 def connect(
-    lake: str | Path | None = None, *, settings: Settings | None = None, clock: Clock | None = None
+    lake: str | Path | None = None,
+    *,
+    settings: Settings | None = None,
+    clock: Clock | None = None,
+    look_only: bool = False,
 ) -> FeatureStore:
     """The feature store of a lake; Spark starts only when something must be written or is too large.
 
@@ -36,6 +42,8 @@ def connect(
         lake: The lake's folder; by default the one in the settings.
         settings: Where the lake is and which Spark commits; by default from ``ALLUVIA_*``.
         clock: Where "now" comes from; by default what the settings say, or else the system's.
+        look_only: Leave no trace in the lake, which need not exist: what would be written to its metadata is kept in
+            memory, and a commit is refused.
 
     Raises:
         InvalidSettings: A setting cannot be used; names it.
@@ -59,11 +67,14 @@ def connect(
             next_step="give a folder of ASCII letters, digits and /._-+~@,: only, e.g. ALLUVIA_LAKE=/data/lake.",
         )
     spark = SparkEngine(chosen)
-    shop = Workshop(PolarsEngine(), lambda: spark, chosen.engine, chosen.polars_rows, lambda: new_spool(root))
+    spool = scratch() if look_only else partial(new_spool, root)
+    shop = Workshop(PolarsEngine(), lambda: spark, chosen.engine, chosen.polars_rows, spool)
     clock = clock or (file_clock(chosen.clock.expanduser().resolve()) if chosen.clock else system_clock)
     log = DeltaLog()
-    metadata = Metadata(root / "metadata")
-    writer = Writer(log, lambda: spark, metadata, clock, shop, chosen.lock_timeout)
+    metadata = Sketch(root / "metadata") if look_only else Metadata(root / "metadata")
+    writer = Writer(
+        log, partial(refuse_commits, root) if look_only else lambda: spark, metadata, clock, shop, chosen.lock_timeout
+    )
     return FeatureStore(root, metadata, Reader(log, metadata, shop), writer, shop, clock)
 
 

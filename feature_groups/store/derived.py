@@ -54,7 +54,7 @@ def derive(store: FeatureStore, group: FeatureGroup, previous: Mapping[str, Any]
     """
     first = group.parents[0]
     problem, since = _obstacle(store, group, previous)
-    frames, engine = _parents(store, group)
+    frames, engine = parents(store, group)
     if problem is None:
         try:
             scope = _scope(store, group, since, engine)
@@ -142,7 +142,7 @@ def _obstacle(store: FeatureStore, group: FeatureGroup, previous: Mapping[str, A
     return None, int(was[first.id]["version"])
 
 
-def _parents(store: FeatureStore, group: FeatureGroup) -> tuple[list[Frame], Engine]:
+def parents(store: FeatureStore, group: FeatureGroup) -> tuple[list[Frame], Engine]:
     """The parents' newest rows, all on the engine that the largest of them asks for."""
     tables = [store.get_or_create_feature_group(p).table for p in group.parents]
     chosen = [store.reader.choose(t, store.reader.resolve(t, None), None) for t in tables]

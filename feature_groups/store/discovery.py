@@ -6,11 +6,11 @@ import importlib
 import pkgutil
 import sys
 import traceback
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from types import ModuleType
 
 from feature_groups.store.dataset_plan import DatasetPlan
-from feature_groups.store.errors import AlluviaError, InvalidDeclaration, UnknownFeatureGroup, did_you_mean
+from feature_groups.store.errors import AlluviaError, InvalidDeclaration
 from feature_groups.store.feature_group import FeatureGroup
 
 
@@ -116,21 +116,3 @@ def in_order(groups: Iterable[FeatureGroup]) -> list[FeatureGroup]:
         ready = next(g for g in left.values() if not any(u.id in left for u in g.upstream))
         done.append(left.pop(ready.id))
     return done
-
-
-def pick(groups: Sequence[FeatureGroup], names: Iterable[str]) -> list[FeatureGroup]:
-    """The groups named by ``name`` or ``name_vN``; all of them when none is named.
-
-    Raises:
-        UnknownFeatureGroup: A name fits none; says which there are.
-    """
-    wanted = list(names)
-    for name in wanted:
-        if not any(name in (g.name, g.id) for g in groups):
-            raise UnknownFeatureGroup(
-                f"feature group {name[:80]!r}",
-                what=f"No declaration has that name. {did_you_mean(name, [g.id for g in groups])}",
-                state="was not refreshed; neither was any other",
-                next_step="correct the name.",
-            )
-    return [g for g in groups if not wanted or g.name in wanted or g.id in wanted]

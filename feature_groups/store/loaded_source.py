@@ -24,6 +24,7 @@ class SourceFile:
         self._nodes: dict[tuple[str, int], list[ast.AST]] = {}
         self._classes: dict[str, list[ast.AST]] = {}
         self._codes: dict[str, list[CodeType]] = {}
+        self._bound: dict[ast.stmt, set[str]] = {}
         try:
             self.tree = _WithoutDocs().visit(ast.parse(text))
             self._add_codes(compile(text, name, "exec", dont_inherit=True))
@@ -44,7 +45,12 @@ class SourceFile:
 
     def bindings(self, name: str) -> list[ast.stmt]:
         """The top-level statements that assign a name or change its value in place."""
-        return [node for node in self.tree.body if name in set(_bound(node))]
+        return [node for node in self.tree.body if name in self._bindings(node)]
+
+    def _bindings(self, node: ast.stmt) -> set[str]:
+        if node not in self._bound:
+            self._bound[node] = set(_bound(node))
+        return self._bound[node]
 
     def imports(self) -> Iterator[ast.ImportFrom]:
         """Every ``from ... import ...``, wherever it stands."""

@@ -1,4 +1,4 @@
-"""What an increment makes anew: keys, each from an instant on."""
+"""What is made anew: by an increment keys, each from an instant on; by a backfill every key in a span of time."""
 
 from __future__ import annotations
 
@@ -41,6 +41,25 @@ class Scope:
     def marked(self, rows: Frame, group: FeatureGroup, engine: Engine) -> Frame:
         """The rows of the keys, at any instant, with `SINCE`."""
         return rows.join(engine.files(self.folder), on=list(group.primary_key), how="inner")
+
+
+@dataclass(frozen=True)
+class Span:
+    """All rows of a group from one instant to another.
+
+    Attributes:
+        start: First instant, aware; inclusive.
+        end: Exclusive.
+    """
+
+    start: datetime
+    end: datetime
+
+    def keep(self, rows: Frame, group: FeatureGroup, _: Engine) -> Frame:
+        """The rows of a group, which has an event time, that lie inside."""
+        assert group.event_time is not None
+        time = nw.col(group.event_time)
+        return rows.filter(time >= self.start, time < self.end)
 
 
 def touched(changes: Frame, group: FeatureGroup, time: str | None, engine: Engine, spool: Callable[[], Path]) -> Scope:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import shutil
 import socket
+import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextvars import ContextVar
+from functools import cache
 from pathlib import Path
 
 import polars as pl
@@ -44,6 +47,18 @@ def new_spool(lake: Path) -> Path:
     if made is not None:
         made.append(folder)
     return folder
+
+
+def scratch() -> Callable[[], Path]:
+    """Names unused folders outside of every lake, which go with the process."""
+
+    @cache
+    def root() -> Path:
+        made = Path(tempfile.mkdtemp(prefix="alluvia-"))
+        atexit.register(shutil.rmtree, made, ignore_errors=True)
+        return made
+
+    return lambda: new_spool(root())
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -86,21 +86,24 @@ class Steps:
     def __init__(self, store: FeatureStore) -> None:
         self._store = store
 
-    def decide(self, group: FeatureGroup, data: Path | None) -> Decision:
+    def decide(self, group: FeatureGroup, data: Path | None, unsettled: Collection[str] = ()) -> Decision:
         """Compare the step with its newest record.
 
         Args:
             group: The feature group the step brings up to date.
             data: Folder of the raw files.
+            unsettled: Ids of groups it needs whose content may move before it runs: the decision leaves them out, so
+                that a reason to run that it finds stands whatever becomes of them.
 
         Raises:
             SourceMissing: A raw file is not there.
             NothingWritten: A group it needs has no rows yet.
         """
         previous = self._store.metadata.last(_log(group)) or {}
-        parts, inputs = self._parts(group), self._inputs(group, data)
+        parts = self.parts(group)
+        inputs = self._inputs(group, data, {name: previous.get("inputs", {}).get(name) for name in unsettled})
         fingerprint = digest(parts)
-        output = self._output(group)
+        output = self.output(group)
         reasons = _reasons(previous, parts, inputs, output)
         at = f"{output['table_id']}@{output['version']}" if output else "new"
         key = digest({"step": group.id, "fingerprint": fingerprint, "inputs": contents(inputs), "at": at})
@@ -144,7 +147,8 @@ class Steps:
         """Every record of the group's step, oldest first."""
         return self._store.metadata.entries(_log(group))
 
-    def _parts(self, group: FeatureGroup) -> dict[str, Any]:
+    def parts(self, group: FeatureGroup) -> dict[str, Any]:
+        """What its result depends on besides its inputs, by kind and name, as hashes."""
         roots: list[object] = [group.transform, group.spark_transform, group.derive, group.contract]
         assert group.spec is not None  # whatever is computed declares a contract
         contracts = _contract(group.id, group.spec)
@@ -165,22 +169,24 @@ class Steps:
             "store": REVISION,
         }
 
-    def _inputs(self, group: FeatureGroup, data: Path | None) -> dict[str, Any]:
+    def _inputs(self, group: FeatureGroup, data: Path | None, unsettled: Json) -> dict[str, Any]:
         found: dict[str, Any] = {}
         if group.source is not None:
             path = group.source.locate(data)
             found[group.source.path] = {"content": file_hash(path), "bytes": path.stat().st_size}
-        outputs = {other.id: self._output(other) for other in group.upstream}
+        outputs = {other.id: self.output(other) for other in group.upstream if other.id not in unsettled}
         if empty := [name for name, output in outputs.items() if output is None]:
+            one = len(empty) == 1
             raise NothingWritten(
                 group.where,
-                what=f"It needs {' and '.join(empty)}, which {'has' if len(empty) == 1 else 'have'} no rows yet.",
+                what=f"It needs {' and '.join(empty)}, which {'has' if one else 'have'} no rows yet.",
                 state="was not refreshed",
-                next_step=f"refresh {'it' if len(empty) == 1 else 'them'} as well: ONLY={','.join([*empty, group.id])}",
+                next_step=f"refresh {'it' if one else 'them'} as well: SELECT={','.join([*empty, group.id])}",
             )
-        return found | outputs
+        return {**found, **outputs, **unsettled}
 
-    def _output(self, group: FeatureGroup) -> dict[str, Any] | None:
+    def output(self, group: FeatureGroup) -> dict[str, Any] | None:
+        """A group's table as it is: id, version and content; None when there is none."""
         stored = self._store.get_or_create_feature_group(group)
         try:
             self._store.reader.resolve(stored.table, None)

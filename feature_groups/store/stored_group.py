@@ -23,7 +23,7 @@ from feature_groups.store.history import History
 from feature_groups.store.inference import infer, is_spark
 from feature_groups.store.reader import AsOf
 from feature_groups.store.receipts import Receipt
-from feature_groups.store.scope import Scope
+from feature_groups.store.scope import Scope, Span
 from feature_groups.store.selectable import Selectable
 from feature_groups.store.settings import EngineChoice
 from feature_groups.store.spool import spools_cleared
@@ -94,8 +94,8 @@ class StoredFeatureGroup(Selectable):
         key = check_batch_key(batch_key, self.declaration.where) if batch_key is not None else new_batch_key()
         return self._write(data, Request("overwrite" if overwrite else "insert", key, reason), allow_empty=allow_empty)
 
-    def replace_within(self, data: object, scope: Scope, *, batch_key: str, reason: str = "") -> Receipt:
-        """Replace the rows inside a scope by `data`, in one commit: what an increment of a derived group writes.
+    def replace_within(self, data: object, scope: Scope | Span, *, batch_key: str, reason: str = "") -> Receipt:
+        """Replace the rows inside a scope by `data`, in one commit: what increments and backfills write.
 
         Args:
             data: The rows inside the scope as they should be; may be empty.
@@ -105,7 +105,9 @@ class StoredFeatureGroup(Selectable):
         """
         return self._write(data, Request("overwrite", batch_key, reason), allow_empty=True, scope=scope)
 
-    def _write(self, data: object, request: Request, *, allow_empty: bool, scope: Scope | None = None) -> Receipt:
+    def _write(
+        self, data: object, request: Request, *, allow_empty: bool, scope: Scope | Span | None = None
+    ) -> Receipt:
         self._refuse_without_checks()
         spec = self._spec
         if spec is None:

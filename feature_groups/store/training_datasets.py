@@ -122,8 +122,8 @@ class TrainingDatasets:
         """Every training dataset, oldest first."""
         return [self._opened(stored) for stored in self._log.all()]
 
-    def rebuild(self, number: int, engine: str | None) -> TrainingDataset:
-        """Make a training dataset again from its pins, compare it with what it was, and store files that are missing.
+    def rebuild(self, number: int, engine: str | None, *, restore: bool = True) -> TrainingDataset:
+        """Make a training dataset again from its pins, compare it with what it was, and `restore` missing files.
 
         Raises:
             DatasetDamaged: Its spine or a pinned version is gone; says which.
@@ -140,9 +140,18 @@ class TrainingDatasets:
             folder = store.shop.spool()
             made = made_parts(store, request, folder)
             self._compare(known, made)
-            missing = [name for name in made.files if not known.is_whole(name)]
+            missing = [name for name in made.files if restore and not known.is_whole(name)]
             self._log.replace(number, missing, made.files, folder, known.folder)
         return self.get(number)
+
+    def asked(self, data: object, split: Split | None, seed: int) -> tuple[dict[str, Any], TrainingDataset | None]:
+        """What decides whether a dataset is there already, as plain values, and the one that is; writes nothing."""
+        pins, shop = pinned(self._store, self._view.groups, None), self._store.shop
+        with spools_cleared():
+            content = _content(self.conformed(data), shop.polars)
+        identity = self._identity(pins, content, split, seed)
+        number = self._log.find(digest(identity))
+        return identity, None if number is None else self.get(number)
 
     def conformed(self, data: object) -> Spine:
         """A spine with what the view needs for training."""

@@ -40,7 +40,7 @@ from feature_groups.store.plan import (
 from feature_groups.store.quarantine import release, set_aside
 from feature_groups.store.receipts import Receipt
 from feature_groups.store.row_hash import MODULUS
-from feature_groups.store.scope import Scope
+from feature_groups.store.scope import Scope, Span
 from feature_groups.store.table import Table
 from feature_groups.store.table_state import TableStates
 from feature_groups.store.vacuum import vacuum_group
@@ -80,7 +80,7 @@ class Writer:
         """Get ready to commit beside other work; for when it is as good as certain that a commit follows."""
         self._committer().prepare()
 
-    def upsert(self, table: Table, batch: Batch, request: Request, scope: Scope | None = None) -> Receipt:
+    def upsert(self, table: Table, batch: Batch, request: Request, scope: Scope | Span | None = None) -> Receipt:
         """Insert, or with the operation ``overwrite`` replace, the batch in one commit.
 
         With a `scope` only rows inside are replaced.
@@ -193,7 +193,7 @@ class Writer:
         refuse_other_columns(table, there.columns)
         return self.states.of(table, there)
 
-    def _current(self, table: Table, version: int, rows: Rows, request: Request, scope: Scope | None) -> Frame:
+    def _current(self, table: Table, version: int, rows: Rows, request: Request, scope: Scope | Span | None) -> Frame:
         seen = current(table, version, rows)
         if scope is not None:
             return within(scope, seen, table, rows, self._shop)

@@ -93,7 +93,7 @@ def repeated(completed: subprocess.CompletedProcess[str], shell: Shell, data: Pa
     started = server_status(shell.home)
     assert started is not None
     given = {"PREFECT_API_URL": started.url, "ALLUVIA_HOME": str(data), "ALLUVIA_LAKE": str(shell.home / "lake")}
-    return shell.run(["-c", COUNTING, "--data", str(data), "--only", "ratings, users"], **given)
+    return shell.run(["-c", COUNTING, "--data", str(data), "--select", "ratings, users"], **given)
 
 
 def children(pid: int) -> list[int]:
@@ -202,7 +202,7 @@ def test_nothing_is_left_in_the_current_folder(repeated: object, shell: Shell) -
 
 
 def test_an_unknown_group_is_one_message(repeated: object, shell: Shell, data: Path) -> None:
-    done = shell.run([*MODULE, "--data", str(data), "--only", "rating"])
+    done = shell.run([*MODULE, "--data", str(data), "--select", "rating"])
 
     assert done.returncode == 1
     assert done.stderr.startswith("FG002 unknown feature group: feature group 'rating' was not refreshed")

@@ -16,7 +16,8 @@ from feature_groups.sources.generator_deliveries import deliver
 from feature_groups.sources.movielens_files import read_users, write_users
 from feature_groups.store import connect, faults
 from feature_groups.store.discovery import discover
-from feature_groups.store.errors import AlluviaError, UnknownFeatureGroup
+from feature_groups.store.errors import AlluviaError
+from feature_groups.store.step_errors import NoSuchStep
 from feature_groups.store.steps import Steps
 from flows import refresh as module
 from local_server import events
@@ -95,7 +96,7 @@ def test_artifacts_have_keys_that_stay_the_same(first: tuple[Place, Run]) -> Non
 
     slugs = [group.replace("_", "-") for group in ORDER]
     expected = {f"{kind}-{slug}" for kind in ("commits", "contract") for slug in slugs}
-    assert set(artifacts) == expected | {"refresh", "refresh-progress"}
+    assert set(artifacts) == expected | {"plan", "refresh", "refresh-progress"}
     assert "2,000 rows received: 2,000 inserted" in str(artifacts["commits-ratings-v1"].description)
     assert "all 2,000 rows meet" in str(artifacts["contract-ratings-v1"].data)
     assert artifacts["refresh-progress"].data == 100
@@ -142,7 +143,7 @@ def test_the_second_run_does_nothing_and_says_why(place: Place, monkeypatch: pyt
     assert {name: task.state_name for name, task in run.tasks().items()} == {
         f"skip {group.replace('_v', '.v')}": "Skipped" for group in ORDER
     }
-    assert set(run.artifacts()) == {"refresh"}
+    assert set(run.artifacts()) == {"plan", "refresh"}
     assert place.versions() == dict.fromkeys(ORDER, 1)
 
 
@@ -206,7 +207,7 @@ def test_a_failed_step_names_what_it_worked_on_and_a_command_that_replays_it(
     assert "users_v1 (v1), movies_v1 (v2)" in text
     assert "100 of 2,000 rows" in text
     command = text.rsplit("replay just this step: ", 1)[1]
-    assert command == f"make run ONLY=ratings_v1 DATA={place.data} LAKE={place.lake}"
+    assert command == f"make run SELECT=ratings_v1 DATA={place.data} LAKE={place.lake}"
 
     generate(place.folder / "whole", events=EVENTS)
     shutil.copy(place.folder / "whole" / "ratings.dat", place.data)
@@ -265,22 +266,22 @@ def test_a_lost_connection_is_tried_again_and_commits_once(
 def test_only_the_groups_named_are_refreshed(place: Place) -> None:
     deliver_anew(place, "extended", rows=5)
 
-    assert place.refresh(only=["movies", "age_labels_v1"]).outcomes() == {
+    assert place.refresh(select="movies, age_labels_v1").outcomes() == {
         "movies_v1": "skipped",
         "age_labels_v1": "skipped",
     }
-    with pytest.raises(UnknownFeatureGroup, match="Did you mean 'movies_v1'"):
-        place.refresh(only=["movie"])
+    with pytest.raises(NoSuchStep, match="Did you mean 'movies'"):
+        place.refresh(select="movie")
 
 
 def test_a_group_whose_inputs_were_never_refreshed_says_which(first: tuple[Place, Run], tmp_path: Path) -> None:
     place = Place(tmp_path, first[0].client)
     shutil.copytree(first[0].data, place.data)
-    run = place.refresh(only=["ratings"])
+    run = place.refresh(select="ratings")
 
     assert run.outcomes() == {"ratings_v1": "failed"}
     assert "It needs users_v1 and movies_v1, which have no rows yet." in str(run.error)
-    assert "ONLY=users_v1,movies_v1,ratings_v1" in str(run.error)
+    assert "SELECT=users_v1,movies_v1,ratings_v1" in str(run.error)
 
 
 def test_a_package_without_groups_to_refresh_is_no_work(first: tuple[Place, Run], tmp_path: Path) -> None:

@@ -17,9 +17,10 @@ from feature_groups.views import age_gate, ranking
 from flows import refresh as refreshing
 from flows import training as module
 from flows.comparison import comparison
-from flows.training import TRAINING, Trained, training
+from flows.training import Trained, training
 from models.catalogue import Catalogue
 from models.experiments import experiments
+from models.film_order import TRAINING
 from models.film_parameters import FilmParameters
 from models.film_release import NAME, load_films
 from models.registry import Registry
@@ -27,10 +28,10 @@ from models.router import router_rows
 from refreshing import Place
 
 PROJECT = Path(__file__).parents[2]
-DATASETS = ["dataset age_gate_v1", "dataset ranking_v1"]
+DATASETS = ["age_gate_v1", "ranking_v1"]
 SMALL = FilmParameters(margin=-0.2, ece=0.2, exposure=0.5, penalties=(500.0, 2000.0), strengths=(0.03,))
 """Few users: little can be asked of what is learnt from them."""
-BRANCHES = ["branch adults", "branch minors", "branch popular"]
+BRANCHES = ["branch_adults", "branch_minors", "branch_popular"]
 
 pytestmark = pytest.mark.usefixtures("client")
 

@@ -47,7 +47,7 @@ from refreshing import Place
 PROJECT = Path(__file__).parents[2]
 REAL = PROJECT.parent / "shared" / "data" / "ml-1m"
 SEEDS = (0, 1, 2)
-NEEDED = ("movies", "ratings", "users", "age_labels", "user_activity", "user_history")
+NEEDED = "movies ratings users age_labels user_activity user_history"
 
 pytestmark = [
     pytest.mark.slow,
@@ -102,7 +102,7 @@ def made(
             shutil.copy(REAL / name, place.data / name)
         if kept is not None:
             write_ratings(kept, place.data / "ratings.dat")
-        run = place.refresh(only=NEEDED)
+        run = place.refresh(select=NEEDED)
         assert run.error is None
         return Lake(place.lake)
 

@@ -64,12 +64,12 @@ class Place:
     def lake(self) -> Path:
         return self.folder / "lake"
 
-    def refresh(self, only: Sequence[str] = (), package: str = "feature_groups") -> Run:
+    def refresh(self, select: str = "", package: str = "feature_groups") -> Run:
         ids: list[UUID] = []
 
         watched = refresh.with_options(on_completion=[lambda flow, flow_run, state: ids.append(flow_run.id)])
         watched.on_failure_hooks.append(lambda flow, flow_run, state: ids.append(flow_run.id))
-        state = watched(data=self.data, lake=self.lake, only=only, package=package, return_state=True)
+        state = watched(data=self.data, lake=self.lake, select=select, package=package, return_state=True)
         result = state.result(raise_on_failure=False)
         if isinstance(result, BaseException) and not isinstance(result, StepFailed):
             raise result

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import linecache
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from feature_groups.store import FeatureStore, connect
 from feature_groups.store.discovery import discover
 from feature_groups.store.feature_group import FeatureGroup
 from feature_groups.store.materialize import materialize
+from feature_groups.store.step_plan import Draft, Plan, draft_groups
 from feature_groups.store.steps import Decision, Steps
 
 PACKAGE: Mapping[str, str] = {
@@ -141,6 +142,22 @@ def refresh(store: FeatureStore, groups: list[FeatureGroup], data: Path) -> dict
     return executed
 
 
+def foretold(plan: Plan, executed: Mapping[str, str]) -> None:
+    """A plan said of no step that it is skipped which was executed, nor that it runs which was not; nor another why."""
+    for step in plan:
+        if step.outcome == "depends":
+            assert set(step.reasons[1:]) <= set(executed.get(step.name, "").split("; "))
+        else:
+            assert (step.outcome == "run") == (step.name in executed), step
+        if step.outcome == "run":
+            assert set(step.reasons) <= set(executed[step.name].split("; "))
+
+
+def files(folder: Path) -> dict[Path, tuple[int, int]]:
+    """Every file and folder below a folder, with length and time of change."""
+    return {path: (path.stat().st_size, path.stat().st_mtime_ns) for path in sorted(folder.rglob("*"))}
+
+
 @dataclass
 class World:
     """The package, its data and its lake, all of which a test may change."""
@@ -160,6 +177,13 @@ class World:
 
     def refresh(self) -> dict[str, str]:
         return refresh(self.store, load(self.folder), self.data)
+
+    def plan(self, only: Sequence[str] = ()) -> Plan:
+        """What a refresh of these groups, or of all, would do."""
+        groups = self.groups()
+        draft = Draft(only or list(groups))
+        draft_groups(draft, connect(self.folder / "lake", look_only=True), list(groups.values()), self.data)
+        return Plan(draft.steps)
 
     def edit(self, file: str, old: str, new: str) -> None:
         path = self.folder / file

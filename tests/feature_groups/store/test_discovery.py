@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from feature_groups.store import FeatureGroup
-from feature_groups.store.discovery import discover, in_order, pick
-from feature_groups.store.errors import InvalidDeclaration, UnknownFeatureGroup
+from feature_groups.store.discovery import discover, in_order
+from feature_groups.store.errors import InvalidDeclaration
 from small_world import PACKAGE, forget, write
 
 GROUP = """
@@ -103,12 +103,3 @@ def test_the_order_does_not_depend_on_the_order_of_finding() -> None:
     for position, name in enumerate(expected):
         (one,) = (found for found in made if found.id == name)
         assert {upstream.id for upstream in one.upstream} <= set(expected[:position])
-
-
-def test_groups_are_picked_by_name_with_or_without_version() -> None:
-    groups = discover("feature_groups")
-
-    assert [g.id for g in pick(groups, ["ratings", "users_v1", "ratings_v1"])] == ["users_v1", "ratings_v1"]
-    assert pick(groups, []) == groups
-    with pytest.raises(UnknownFeatureGroup, match=r"'rattings'.*\n.*Did you mean 'ratings_v1'\?"):
-        pick(groups, ["users", "rattings"])

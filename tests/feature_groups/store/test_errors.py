@@ -12,19 +12,19 @@ from pathlib import Path
 
 import pytest
 
-from feature_groups.store import errors
+from feature_groups.store import errors, step_errors
 from feature_groups.store.errors import AlluviaError, DuplicateKeys, WriteFailed, did_you_mean
 from models import errors as model_errors
 
 ROOT = Path(__file__).parents[3]
 PACKAGES = ("feature_groups", "models", "tasks", "flows", "deployments")
-MODULES = {"FG": errors, "M": model_errors}
+MODULES = {"FG": errors, "S": step_errors, "M": model_errors}
 DEFINED = [c for m in MODULES.values() for c in vars(m).values() if isinstance(c, type) and issubclass(c, AlluviaError)]
 CLASSES = {c.__name__ for c in DEFINED}
 KINDS = {f"{c.code} {c.__name__}": c for c in DEFINED if c is not AlluviaError}
 NAMES = CLASSES - {"AlluviaError"}
 BUILT_IN = {n for n, c in vars(builtins).items() if isinstance(c, type) and issubclass(c, BaseException)}
-FORM = re.compile(r"(FG|M)\d{3} [^\n:]+: [^\n]+\.\n(  [^\n]*\n)+  Next: [^\n]+\.\Z")
+FORM = re.compile(r"(FG|M|S)\d{3} [^\n:]+: [^\n]+\.\n(  [^\n]*\n)+  Next: [^\n]+\.\Z")
 
 PLAIN_RAISES = {
     "feature_groups/store/column_types.py": "ValueError",  # the caller names the column and the contract
@@ -79,7 +79,7 @@ def makers() -> set[str]:
 def test_every_error_has_a_code_and_a_title_of_its_own() -> None:
     assert len({c.code for c in KINDS.values()}) == len({c.title for c in KINDS.values()}) == len(KINDS)
     for kind in KINDS.values():
-        assert re.fullmatch(r"(FG|M)([1-9]\d\d|0\d[1-9])", kind.code)
+        assert re.fullmatch(r"(FG|M|S)([1-9]\d\d|0\d[1-9])", kind.code)
         assert 0 < len(kind.title.split()) <= 6
         assert kind.__doc__
         assert kind.__doc__.splitlines()[0].endswith(".")

@@ -20,7 +20,7 @@ from feature_groups.store.faults import POINTS
 from feature_groups.store.receipts import Receipt
 from feature_groups.store.step_changes import lock_hash
 from feature_groups.store.steps import Decision, Steps
-from small_world import FILES, PACKAGE, World
+from small_world import FILES, PACKAGE, World, files, foretold
 
 PROJECT = Path(__file__).parents[3]
 UNCHANGED = "unchanged since"
@@ -146,9 +146,10 @@ def test_a_change_runs_exactly_the_steps_that_depend_on_it(
 ) -> None:
     act, expected = IDLE[change]
     act(world, monkeypatch)
-    before = world.versions()
+    before, plan = world.versions(), world.plan()
 
     assert world.refresh() == expected
+    foretold(plan, expected)
     assert world.versions() == before
     assert world.refresh() == {}
 
@@ -157,9 +158,53 @@ def test_a_change_runs_exactly_the_steps_that_depend_on_it(
 def test_a_change_of_rows_also_runs_the_steps_that_read_them(change: str, world: World) -> None:
     act, expected = BUSY[change]
     act(world)
+    plan = world.plan()
 
     assert world.refresh() == expected
+    foretold(plan, expected)
     assert world.refresh() == {}
+
+
+def test_a_plan_decides_no_step_that_needs_what_is_made_anew_and_shows_what_stands_already(world: World) -> None:
+    world.edit("data/points.csv", "3,2,30\n", "3,2,30\n4,2,40\n")
+    waits = "may run: waits for points_v1 (its content may move)"
+    told = world.plan()
+
+    assert [(step.name, step.outcome) for step in told] == [
+        ("points_v1", "run"),
+        ("things_v1", "skip"),
+        ("scores_v1", "depends"),
+    ]
+    assert (told.step("points_v1").why, told.step("scores_v1").why) == ("points.csv changed", waits)
+    assert "Plan of 3 steps: 1 run, 1 skip, 1 depends" in repr(told)
+    assert waits in told._repr_html_()
+    world.edit("world/scores.py", ".sum()", ".max()")
+    assert world.plan().step("scores_v1").why == "code changed: world.scores.transform"  # whatever its points will be
+    assert world.plan(["scores_v1", "things_v1"]).step("scores_v1").outcome == "run"
+
+
+def test_a_plan_of_a_lake_that_is_not_there_makes_none_and_says_first_run(world: World) -> None:
+    shutil.rmtree(world.folder / "lake")
+    told = world.plan()
+
+    assert {step.why for step in told} == {"first run"}
+    assert not (world.folder / "lake").exists()
+
+
+def test_a_plan_leaves_no_trace(world: World) -> None:
+    world.edit("world/helpers.py", "FACTOR = 2", "FACTOR = 3")
+    before = files(world.folder)
+    assert world.plan().step("points_v1").why == "code changed: world.helpers.FACTOR"
+    assert files(world.folder) == before
+
+
+def test_what_fails_as_things_stand_blocks_what_needs_it(world: World) -> None:
+    (world.data / "things.csv").unlink()
+    told = world.plan()
+
+    assert [step.outcome for step in told] == ["skip", "fails", "blocked"]
+    assert told.step("things_v1").why.startswith("FG501 source missing: There is no file")
+    assert told.step("scores_v1").why == "waits for things_v1"
 
 
 def test_rows_that_changed_code_no_longer_makes_go_and_rows_missing_from_a_delivery_stay(world: World) -> None:
@@ -235,7 +280,7 @@ def test_an_input_without_rows_stops_the_step_before_it_starts(world: World, tmp
 
     with pytest.raises(NothingWritten, match=r"It needs points_v1 and things_v1, which have no rows yet") as caught:
         Steps(empty).decide(world.groups()["scores_v1"], world.data)
-    assert caught.value.next_step == "refresh them as well: ONLY=points_v1,things_v1,scores_v1"
+    assert caught.value.next_step == "refresh them as well: SELECT=points_v1,things_v1,scores_v1"
 
 
 CHILD = """
