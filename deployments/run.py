@@ -83,7 +83,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def _run(given: argparse.Namespace, home: Path, console: Console) -> int:
     settings = load_settings()
-    data = _data(given.data, home)
+    data = _data(given.data or settings.data, home)
     begun = time.monotonic()
     with progress_shown(), use_server(ensure_server(home)) as server:
         served = time.monotonic()

@@ -59,7 +59,7 @@ def _run_name() -> str:
     return f"refresh {', '.join(only) if only else 'everything'}"
 
 
-@flow(flow_run_name=_run_name, validate_parameters=False)
+@flow(flow_run_name=_run_name)
 def refresh(
     data: Path | None = None,
     lake: Path | None = None,
@@ -70,7 +70,7 @@ def refresh(
     """Bring every feature group up to date, in dependency order; run what changed, skip the rest.
 
     Args:
-        data: Folder of the raw files.
+        data: Folder of the raw files; by default the one in the settings.
         lake: Folder of the lake; by default the one in the settings.
         engine: Which engine computes: ``auto`` decides by size.
         only: Names of the groups to refresh; all when empty.
@@ -79,7 +79,9 @@ def refresh(
     Raises:
         StepFailed: A step failed; the others were brought up to date as far as they do not depend on it.
     """
-    store = connect(lake, settings=load_settings().model_copy(update={"engine": engine}))
+    settings = load_settings()
+    data = data or settings.data
+    store = connect(lake, settings=settings.model_copy(update={"engine": engine}))
     groups = [group for group in pick(discover(package), only) if group.source or group.parents]
     run = _Run(Steps(store), store, data, _replay(data, lake, engine))
     progress = Progress(len(groups))

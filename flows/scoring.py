@@ -56,7 +56,7 @@ class Scored:
     seconds: float
 
 
-@flow(flow_run_name="scoring of films", validate_parameters=False)
+@flow(flow_run_name="scoring of films")
 def scoring(
     lake: Path | None = None,
     engine: EngineChoice = "auto",

@@ -21,6 +21,7 @@ from models.film_parameters import FilmParameters
 from models.film_release import NAME
 from models.film_training import FilmTraining
 from models.model_steps import ModelSteps, Stage
+from tasks.approval import ask_approval
 from tasks.datasets import make_training_dataset
 from tasks.model_steps import do_step, skip_step
 from tasks.releases import Promotion, publish_release
@@ -73,12 +74,14 @@ class Trained:
     card: str = ""
 
 
-@flow(flow_run_name="training of films", validate_parameters=False)
+@flow(flow_run_name="training of films")
 def training(
     lake: Path | None = None,
     engine: EngineChoice = "auto",
     parameters: FilmParameters | None = None,
     promote: Promotion = "champion",
+    approval: bool = False,  # noqa: FBT001  # a switch in the form that the dashboard makes of this
+    approval_hours: float = 24,
 ) -> Trained:
     """Make the training datasets, fit the router out of fold and the branches on its routes, judge all, and release.
 
@@ -90,6 +93,11 @@ def training(
         engine: Which engine computes: ``auto`` decides by size.
         parameters: What to train; by default what the declarations say.
         promote: What a blessed candidate becomes: ``champion``, ``challenger``, or ``none`` of them.
+        approval: Whether a person must approve of a blessed candidate first; the run waits for the answer.
+        approval_hours: How long it waits.
+
+    Raises:
+        NotApproved: Nobody answered in time.
     """
     store = connect(lake, settings=load_settings().model_copy(update={"engine": engine}))
     run = _Run(store)
@@ -111,10 +119,13 @@ def training(
         return run.done(withdrawn[0], serving.id if serving else None, {}, (withdrawn[1],))
     evaluation = run.step(chosen.evaluation(router, branches))
     made = run.step(chosen.release(router, branches, evaluation, str(flow_run.id or "")))
+    reasons = tuple(made["reasons"])
+    if approval and made["blessed"] and promote != "none":
+        answer = ask_approval(chosen.registry, made, evaluation["metrics"], hours=approval_hours)
+        promote, reasons = (promote, ()) if answer.promote else ("none", (answer.why,))
     cards = store.lake / "model_cards"
     card = publish_release(chosen.registry, made, film_card.TEXT, cards, promote=promote)
     serving = chosen.registry.champion()
-    reasons = tuple(made["reasons"])
     return run.done(made["release"], serving.id if serving else None, evaluation["metrics"], reasons, card)
 
 

@@ -36,7 +36,7 @@ def materialize(store: FeatureStore, group: FeatureGroup, decision: Decision, da
     except AlluviaError as error:
         if is_bad_data(error):
             publish_failure(group.id, error)
-            emit(ContractFailed(group.id, error.code, decision.batch_key))
+            emit(ContractFailed(group.id, error.code, decision.batch_key), store.metadata)
         raise
     receipt = made.receipt
     Steps(store).record(group, decision, receipt, source_rows=made.source_rows)

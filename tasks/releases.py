@@ -39,7 +39,7 @@ def publish_release(
         key="evaluation-films", markdown="\n\n".join(pages), description=repr(verdict).splitlines()[0]
     )
     create_link_artifact(key="model-card-films", link=path.as_uri(), link_text="model card")
-    emit(ModelReleased(registry.name, made["release"], made["blessed"], registry.state().number))
+    emit(ModelReleased(registry.name, made["release"], made["blessed"], registry.state().number), registry.metadata)
     return str(path)
 
 
