@@ -133,12 +133,12 @@ class Outbox:
             versions = self.pending()
             for version in versions:
                 work(version)
-                self.advance({version.group: version.version})
+                self._advance({version.group: [version.table_id, version.version]}, 0)
             notices = self.notices() if tell else []
             for noticed in notices:
                 assert tell is not None
                 tell(noticed)
-                self.advance({}, noticed.number)
+                self._advance({}, noticed.number)
         return len(versions) + len(notices)
 
     def advance(self, versions: Mapping[str, int], notices: int = 0) -> None:
@@ -148,20 +148,7 @@ class Outbox:
             versions: Delta versions by ``<name>_v<version>``.
             notices: Number of the newest notice handled.
         """
-        reached = {group: [log.table_id, versions[group]] for group, log in self._logs(versions).items()}
-        while True:
-            number = self._store.metadata.last_number(self._log)
-            last = self._last()
-            was = last["position"]
-            further = {group: to for group, to in reached.items() if _is_further(to, was.get(group))}
-            entry = {
-                "position": was | further,
-                "notices": max(notices, last["notices"]),
-                "at": self._store.clock().isoformat(),
-                "by": author(),
-            }
-            if self._store.metadata.append_after(self._log, number, entry):
-                return
+        self._advance({g: [log.table_id, versions[g]] for g, log in self._logs(versions).items()}, notices)
 
     def skip(self) -> bool:
         """Begin at what is there now, unless the consumer has begun; says whether it did."""
@@ -178,6 +165,21 @@ class Outbox:
         """
         versions = {group: log.version for group, log in self._logs(groups).items()}
         return versions, self._store.metadata.last_number(_NOTICES)
+
+    def _advance(self, reached: Mapping[str, list[Any]], notices: int) -> None:
+        while True:
+            number = self._store.metadata.last_number(self._log)
+            last = self._last()
+            was = last["position"]
+            further = {group: to for group, to in reached.items() if _is_further(to, was.get(group))}
+            entry = {
+                "position": was | further,
+                "notices": max(notices, last["notices"]),
+                "at": self._store.clock().isoformat(),
+                "by": author(),
+            }
+            if self._store.metadata.append_after(self._log, number, entry):
+                return
 
     def _last(self) -> dict[str, Any]:
         return self._store.metadata.last(self._log) or {"position": {}, "notices": 0}
