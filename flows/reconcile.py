@@ -47,5 +47,6 @@ def reconcile(
     if not found.run:
         return Completed(name="Skipped", message=said + found.why, data=said + found.why)
     given = {"train": found.train} | {k: str(v) for k, v in (("data", data), ("lake", lake)) if v is not None}
-    became = f"{said}{start_once(deployment, found, given)} (because: {found.why})"
-    return Completed(message=became, data=became)
+    started = start_once(deployment, found, given)
+    became = f"{said}{started.told} (because: {found.why})"
+    return Completed(name=None if started.run else "Skipped", message=became, data=became)

@@ -94,14 +94,16 @@ def reaction(
     alarms = [one for one in training.notices() if one.name in ALARMS]
     last = training.moved_at()
     cooled = last is None or store.clock() - last >= cool_down
-    train = bool(untrained or alarms) and cooled
+    moving = [one for one in work if one.step in groups]
+    due = bool(untrained or alarms or moving)
+    train = due and cooled
     told = alarms if train else []
     reasons = [f"{one.step}: {one.why}" for one in work] + _moved(unscored) + _noticed([*late, *told])
     if train and not reasons:
         reasons = [f"{line}, not trained on yet" for line in _moved(untrained)]
     run = bool(work or unscored or late or train)
     if not run:
-        reasons = [_idle(last, cool_down, waits=bool(untrained or alarms))]
+        reasons = [_idle(last, cool_down, waits=due)]
     about = {
         "work": {one.step: one.key for one in work},
         "versions": [[v.group, v.table_id, v.version] for v in (*unscored, *(untrained if train else ()))],

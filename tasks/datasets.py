@@ -8,12 +8,14 @@ from feature_groups.store import FeatureStore
 from feature_groups.store.dataset_plan import DatasetPlan
 from tasks.artifacts import publish_dataset
 from tasks.retries import retried
+from tasks.spark_limit import spark_slot
 
 
 @retried("training dataset of {plan.view}")
 def make_training_dataset(store: FeatureStore, plan: DatasetPlan) -> dict[str, Any]:
     """Join, split, pin and store; returns view, number, whether it is new, and rows and entities per part."""
-    dataset, new = plan.make(store)
+    with spark_slot():
+        dataset, new = plan.make(store)
     if new:
         publish_dataset(dataset)
     manifest = dataset.manifest

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import uuid
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from prefect import get_client
@@ -33,9 +34,23 @@ TRIES = 3
 """How often a run is started for the same thing, when it crashes."""
 
 _AT_WORK = (StateType.PENDING, StateType.RUNNING, StateType.PAUSED, StateType.CANCELLING)
+_ON_ITS_WAY = ("Scheduled", "Late", "AwaitingConcurrencySlot", "AwaitingRetry", "Completed", "Skipped")
 _PAGE = 50
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Started:
+    """What became of starting a run.
+
+    Attributes:
+        run: Id of the run that was started; None when none was needed.
+        told: Which run it is, or why there is none.
+    """
+
+    run: str | None
+    told: str
 
 
 @retried("notice what is overdue")
@@ -81,8 +96,8 @@ def tell_again(store: FeatureStore) -> int:
 
 
 @retried("start {deployment} once")
-def start_once(deployment: str, reaction: Reaction, parameters: Mapping[str, Any]) -> str:
-    """Start a run for what is new, unless one is at work or has been started for it; returns what became of it.
+def start_once(deployment: str, reaction: Reaction, parameters: Mapping[str, Any]) -> Started:
+    """Start a run for what is new, unless one is at work or has been started for it.
 
     The key of the reaction is the run's idempotency key, so that two who decide at once start one run. A run that
     crashed is started again, `TRIES` times in all; one that failed is a person's to look at, until something moves.
@@ -92,16 +107,17 @@ def start_once(deployment: str, reaction: Reaction, parameters: Mapping[str, Any
     """
     with get_client(sync_client=True) as client:
         if busy := _at_work(client, deployment):
-            return f"run {busy.name} is at work; what it does not handle comes after it"
+            return Started(None, f"run {busy.name} is at work; what it leaves comes after it")
         known = _started(client, [f"{reaction.key}-{attempt}" for attempt in range(1, TRIES + 1)])
     last = known[-1] if known else None
     if last is not None and not (last.state and last.state.is_crashed() and len(known) < TRIES):
-        return f"run {last.name} was started for the same and is {last.state_name}; what failed, a person must look at"
+        hint = "" if last.state_name in _ON_ITS_WAY else "; what went wrong is a person's to look at"
+        return Started(None, f"run {last.name} was started for the same and is {last.state_name}{hint}")
     key = f"{reaction.key}-{len(known) + 1}"
     made: Any = run_deployment(
         deployment, parameters=dict(parameters), idempotency_key=key, timeout=0, as_subflow=False
     )
-    return f"started run {made.name}"
+    return Started(str(made.id), f"started run {made.name}")
 
 
 def _heard(ids: Iterable[str]) -> set[str]:

@@ -13,6 +13,7 @@ from models.model_steps import ModelStep, ModelSteps, Stage
 from tasks.artifacts import artifact_key, publish_receipt
 from tasks.events import FeatureGroupCommitted, emit
 from tasks.retries import retried
+from tasks.spark_limit import spark_slot
 
 log = logging.getLogger(__name__)
 
@@ -21,7 +22,8 @@ log = logging.getLogger(__name__)
 def write_predictions(steps: ModelSteps, step: ModelStep, stage: Stage) -> dict[str, Any]:
     """Predict, write, record the step, and tell who listens; its output has the ``receipt`` of the write."""
     log.info("%s: %s", step.name, step.why)
-    output = stage.work()
+    with spark_slot():
+        output = stage.work()
     steps.record(step, output)
     receipt = Receipt.from_json(output["receipt"])
     publish_receipt(receipt)
