@@ -17,7 +17,7 @@ from models.film_parameters import FilmParameters
 from tasks.comparison import publish_comparison
 
 
-@flow(flow_run_name="comparison of {variants}", validate_parameters=False)
+@flow(flow_run_name="comparison of {variants}")
 def comparison(
     variants: Sequence[FilmParameters], lake: Path | None = None, engine: EngineChoice = "auto"
 ) -> pl.DataFrame:

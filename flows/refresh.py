@@ -58,7 +58,7 @@ def _run_name() -> str:
     return f"refresh {flow_run.parameters.get('select') or 'everything'}"
 
 
-@flow(flow_run_name=_run_name, validate_parameters=False)
+@flow(flow_run_name=_run_name)
 def refresh(
     data: Path | None = None,
     lake: Path | None = None,
@@ -72,7 +72,7 @@ def refresh(
     It begins by leaving the plan of the whole run, training and scoring included, in the dashboard.
 
     Args:
-        data: Folder of the raw files.
+        data: Folder of the raw files; by default the one in the settings.
         lake: Folder of the lake; by default the one in the settings.
         engine: Which engine computes: ``auto`` decides by size.
         select: Which groups to refresh, see `feature_groups.store.selection`; all of them when empty.
@@ -83,7 +83,9 @@ def refresh(
         NoSuchStep: A selection names a step that is none.
         StepFailed: A step failed; the others were brought up to date as far as they do not depend on it.
     """
-    store = connect(lake, settings=load_settings().model_copy(update={"engine": engine}))
+    settings = load_settings()
+    data = data or settings.data
+    store = connect(lake, settings=settings.model_copy(update={"engine": engine}))
     wanted = chosen(("group",), select, exclude, package)
     groups = [group for group in discover(package) if group.id in wanted]
     publish_plan(plan(store, data, wanted=select, unwanted=exclude, package=package))

@@ -60,7 +60,7 @@ class Scored:
     steps: tuple[Step, ...] = ()
 
 
-@flow(flow_run_name="scoring of films", validate_parameters=False)
+@flow(flow_run_name="scoring of films")
 def scoring(
     lake: Path | None = None,
     engine: EngineChoice = "auto",

@@ -20,6 +20,7 @@ from models.film_pipeline import DATASETS, chosen
 from models.film_release import NAME
 from models.film_training import FilmTraining
 from models.registry import Registry
+from tasks.approval import ask_approval
 from tasks.releases import Promotion, publish_release
 
 
@@ -46,7 +47,7 @@ class Trained:
     card: str = ""
 
 
-@flow(flow_run_name="training of films", validate_parameters=False)
+@flow(flow_run_name="training of films")
 def training(
     lake: Path | None = None,
     engine: EngineChoice = "auto",
@@ -54,6 +55,8 @@ def training(
     promote: Promotion = "champion",
     select: str = "",
     exclude: str = "",
+    approval: bool = False,  # noqa: FBT001  # a switch in the form that the dashboard makes of this
+    approval_hours: float = 24,
 ) -> Trained:
     """Make the training datasets, fit the router out of fold and the branches on its routes, judge all, and release.
 
@@ -68,10 +71,13 @@ def training(
         select: Which steps to do, see `feature_groups.store.selection`; all of them when empty. What they need besides
             is taken as it stands.
         exclude: Which steps to leave out.
+        approval: Whether a person must approve of a blessed candidate first; the run waits for the answer.
+        approval_hours: How long it waits.
 
     Raises:
         NoSuchStep: A selection names a step that is none.
         StepNotReady: A step that is not selected must be done before one that is.
+        NotApproved: Nobody answered in time.
     """
     store = connect(lake, settings=load_settings().model_copy(update={"engine": engine}))
     asked = parameters or FilmParameters()
@@ -93,9 +99,12 @@ def training(
     if RELEASE not in walk.chosen:
         return _trained(walk, made.registry)
     released, cards = walk.made[RELEASE], store.lake / "model_cards"
+    metrics, reasons = walk.made[EVALUATION]["metrics"], tuple(released["reasons"])
+    if approval and released["blessed"] and promote != "none":
+        answer = ask_approval(made.registry, released, metrics, hours=approval_hours)
+        promote, reasons = (promote, ()) if answer.promote else ("none", (answer.why,))
     card = publish_release(made.registry, released, film_card.TEXT, cards, promote=promote)
-    metrics = walk.made[EVALUATION]["metrics"]
-    return _trained(walk, made.registry, released["release"], tuple(released["reasons"]), metrics, card)
+    return _trained(walk, made.registry, released["release"], reasons, metrics, card)
 
 
 def _trained(

@@ -5,7 +5,7 @@
     │                  M004 InvalidParts · M011 UnknownRelease · M012 InvalidRelease
     │                  M013 MixedLineage · M014 MemberMissing · M015 SwitchConflict
     │                  M016 NotBlessed · M017 GoldenDiffers · M018 WrongView
-    │                  M021 UnusableFigures
+    │                  M019 NotApproved · M021 UnusableFigures
     ├── rankers        M100 CataloguesDiffer · M101 StatisticsOverflow · M102 NothingToLearn
     │                  M103 RankerMisused
     ├── transforms     M200 InvalidTransform · M201 InputsMismatch · M202 ValuesMissing
@@ -96,6 +96,12 @@ class WrongView(AlluviaError):
     """A release was asked to answer for a view, or a contract of it, that it was not trained on."""
 
     code, title = "M018", "wrong view"
+
+
+class NotApproved(AlluviaError):
+    """Nobody decided about a candidate that waits for a person."""
+
+    code, title = "M019", "not approved"
 
 
 class UnusableFigures(AlluviaError):

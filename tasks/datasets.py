@@ -11,12 +11,14 @@ from feature_groups.store import FeatureStore
 from feature_groups.store.dataset_plan import DatasetDecision
 from tasks.artifacts import publish_dataset
 from tasks.retries import retried
+from tasks.spark_limit import spark_slot
 
 
 @retried("training dataset of {decision.plan.view}")
 def make_training_dataset(store: FeatureStore, decision: DatasetDecision) -> int:
     """Join, split, pin and store, or make again from its pins what is gone; returns the dataset's number."""
-    dataset = decision.make(store)
+    with spark_slot():
+        dataset = decision.make(store)
     if decision.there is None:
         publish_dataset(dataset)
     return dataset.number

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from prefect.events import emit_event
 
@@ -18,6 +19,9 @@ from feature_groups.store.errors import (
     SourceDamaged,
     TooManyRejected,
 )
+from feature_groups.store.metadata import Metadata
+from feature_groups.store.outbox import Notice, TableVersion, notice
+from feature_groups.store.overdue import Overdue
 
 _NAMESPACE = uuid.UUID("6f1c6d0e-4f6b-4d51-9f0a-2f4f0f6f2a51")
 _BAD_DATA = (ContractViolated, DuplicateKeys, EmptyBatch, SchemaMismatch, SourceDamaged, TooManyRejected)
@@ -51,6 +55,12 @@ class FeatureGroupCommitted:
         """The event of a write that made a version."""
         counts = (receipt.inserted, receipt.updated, receipt.deleted)
         return cls(receipt.group, receipt.table_id, receipt.version, *counts, receipt.fingerprint)
+
+    @classmethod
+    def of_version(cls, found: TableVersion) -> FeatureGroupCommitted:
+        """The event of a version that stands in a table's log."""
+        counts = (found.inserted, found.updated, found.deleted)
+        return cls(found.group, found.table_id, found.version, *counts, found.fingerprint)
 
     @property
     def id(self) -> uuid.UUID:
@@ -158,7 +168,37 @@ class MetricBreached:
         return uuid.uuid5(_NAMESPACE, f"{self.release}@{self.window}:{self.metric}")
 
 
-Event = FeatureGroupCommitted | ContractFailed | ModelReleased | FeatureDrifted | MetricBreached
+@dataclass(frozen=True)
+class FreshnessMissed:
+    """A feature group has not changed for longer than it declares.
+
+    Attributes:
+        group: ``<name>_v<version>``.
+        table_id: Delta's id of the table.
+        version: The newest version in which rows changed.
+        since: When that was committed, as ISO text.
+        allowed: Seconds after it within which the next change was due.
+    """
+
+    name: ClassVar[str] = "freshness.missed"
+    group: str
+    table_id: str
+    version: int
+    since: str
+    allowed: float
+
+    @classmethod
+    def of(cls, late: Overdue) -> FreshnessMissed:
+        """The event of a group that is overdue."""
+        return cls(late.group, late.table_id, late.version, late.since.isoformat(), late.allowed.total_seconds())
+
+    @property
+    def id(self) -> uuid.UUID:
+        """The same until the group changes."""
+        return uuid.uuid5(_NAMESPACE, f"{self.table_id}@{self.version}:overdue")
+
+
+Event = FeatureGroupCommitted | ContractFailed | ModelReleased | FeatureDrifted | MetricBreached | FreshnessMissed
 
 
 def is_bad_data(error: AlluviaError) -> bool:
@@ -166,11 +206,21 @@ def is_bad_data(error: AlluviaError) -> bool:
     return isinstance(error, _BAD_DATA)
 
 
-def emit(event: Event) -> None:
-    """Send an event about a feature group or a model to the Prefect server."""
-    if isinstance(event, FeatureGroupCommitted | ContractFailed):
-        kind, name = "feature-group", event.group
-    else:
-        kind, name = "model", event.registry
-    resource = {"prefect.resource.id": f"alluvia.{kind}.{name}", "prefect.resource.name": name}
-    emit_event(event=event.name, resource=resource, payload=asdict(event), id=event.id)
+def emit(event: Event, metadata: Metadata | None = None) -> None:
+    """Send an event about a feature group or a model to the Prefect server.
+
+    Args:
+        event: What happened.
+        metadata: Of the lake; there it is kept first, so that it is not lost with the server. A commit needs it not:
+            its table's log is where it is kept.
+    """
+    about = f"feature-group.{event.group}" if hasattr(event, "group") else f"model.{event.registry}"
+    if metadata is not None and not isinstance(event, FeatureGroupCommitted):
+        notice(metadata, Notice(event.name, str(event.id), about, asdict(event)))
+    send(event.name, about, asdict(event), event.id)
+
+
+def send(name: str, about: str, payload: Mapping[str, Any], identity: uuid.UUID) -> None:
+    """Send an event by its parts; of two with one identity the server takes one."""
+    resource = {"prefect.resource.id": f"alluvia.{about}", "prefect.resource.name": about.partition(".")[2]}
+    emit_event(event=name, resource=resource, payload=dict(payload), id=identity)

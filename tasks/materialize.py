@@ -17,26 +17,28 @@ from feature_groups.store.steps import Decision, Steps
 from tasks.artifacts import SHOWN, publish_failure, publish_receipt
 from tasks.events import ContractFailed, FeatureGroupCommitted, emit, is_bad_data
 from tasks.retries import retried
+from tasks.spark_limit import spark_slot
 
 
 @retried("materialize {group}")
 def materialize(store: FeatureStore, group: FeatureGroup, decision: Decision, data: Path | None) -> dict[str, Any]:
     """Read, check, transform and write one feature group, record the step, and tell who listens."""
     try:
-        made = materialize_group(
-            store,
-            group,
-            data=data,
-            batch_key=decision.batch_key,
-            reason=decision.why,
-            previous_rows=decision.previous.get("source_rows"),
-            anew=decision.anew,
-            starting_point=decision.starting_point,
-        )
+        with spark_slot():
+            made = materialize_group(
+                store,
+                group,
+                data=data,
+                batch_key=decision.batch_key,
+                reason=decision.why,
+                previous_rows=decision.previous.get("source_rows"),
+                anew=decision.anew,
+                starting_point=decision.starting_point,
+            )
     except AlluviaError as error:
         if is_bad_data(error):
             publish_failure(group.id, error)
-            emit(ContractFailed(group.id, error.code, decision.batch_key))
+            emit(ContractFailed(group.id, error.code, decision.batch_key), store.metadata)
         raise
     receipt = made.receipt
     Steps(store).record(group, decision, receipt, source_rows=made.source_rows)

@@ -44,7 +44,7 @@ def publish_release(
         description="Every release, newest first: what it was measured to be, each on its own test window.",
     )
     create_link_artifact(key="model-card-films", link=path.as_uri(), link_text="model card")
-    emit(ModelReleased(registry.name, made["release"], made["blessed"], registry.state().number))
+    emit(ModelReleased(registry.name, made["release"], made["blessed"], registry.state().number), registry.metadata)
     return str(path)
 
 

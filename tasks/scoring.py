@@ -12,12 +12,14 @@ from models.model_steps import ModelStep, ModelSteps, Stage
 from tasks.artifacts import SHOWN, artifact_key, publish_receipt
 from tasks.events import FeatureGroupCommitted, emit
 from tasks.retries import retried
+from tasks.spark_limit import spark_slot
 
 
 @retried("{step.name}")
 def write_predictions(steps: ModelSteps, step: ModelStep, stage: Stage, group: StoredFeatureGroup) -> dict[str, Any]:
     """Predict, write to the group, record the step, and tell who listens; its output has the write's ``receipt``."""
-    output = steps.do(step, stage)
+    with spark_slot():
+        output = steps.do(step, stage)
     receipt = Receipt.from_json(output["receipt"])
     publish_receipt(receipt, group.history(SHOWN))
     if receipt.committed:

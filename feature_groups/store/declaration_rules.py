@@ -132,7 +132,7 @@ def _check_choices(group: FeatureGroup) -> None:
             _refuse(group, f"{field} is {value!r}. {hint}", f"use one of {', '.join(get_args(allowed))}")
     if not 0 <= group.max_rejected <= 1:
         _refuse(group, f"max_rejected is {group.max_rejected!r}.", "use a share between 0 and 1")
-    for field, value in (("resolution", group.resolution), ("ttl", group.ttl)):
+    for field, value in (("resolution", group.resolution), ("ttl", group.ttl), ("freshness", group.freshness)):
         if value is not None and (not isinstance(value, timedelta) or value <= timedelta(0)):
             _refuse(group, f"{field} is {value!r}.", "use a positive timedelta")
     if not isinstance(group.source_delay, timedelta) or group.source_delay < timedelta(0):

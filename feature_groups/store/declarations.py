@@ -200,4 +200,5 @@ def _from_json(stored: Mapping[str, Any]) -> FeatureGroup:
         **{name: stored[name] for name in (*plain, *more, *rest)},
         ttl=None if stored["ttl"] is None else timedelta(seconds=stored["ttl"]),
         source_delay=timedelta(seconds=stored["source_delay"]),
+        freshness=timedelta(seconds=stored["freshness"]) if stored.get("freshness") else None,
     )

@@ -67,6 +67,7 @@ class FeatureGroup(Selectable):
         online: Serve the newest rows online as well (declared now, built later).
         ttl: How long after its event time a row may be served.
         source_delay: How long after its event time a row is known to arrive.
+        freshness: How long after its newest change `alluvia reconcile` says that new rows are overdue; None: never.
         restricted: Can be a label or a training helper, never a feature.
         owner: Whom to ask.
         tags: Free key-value pairs for search.
@@ -104,6 +105,7 @@ class FeatureGroup(Selectable):
     online: bool = False
     ttl: timedelta | None = None
     source_delay: timedelta = timedelta(0)
+    freshness: timedelta | None = None
     restricted: bool = False
     owner: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
@@ -207,6 +209,7 @@ def declaration_json(group: FeatureGroup, spec: ContractSpec) -> dict[str, Any]:
         "online": group.online,
         "ttl": None if group.ttl is None else group.ttl / second,
         "source_delay": group.source_delay / second,
+        "freshness": None if group.freshness is None else group.freshness / second,
         "restricted": group.restricted,
         "owner": group.owner,
         "tags": dict(group.tags),

@@ -151,6 +151,10 @@ class FeatureStore:
         self._declarations.append(group, spec)
         return spec
 
+    def group_ids(self) -> list[str]:
+        """``<name>_v<version>`` of every feature group of the lake."""
+        return self._declarations.ids()
+
     def declaration_log(self, group: FeatureGroup) -> list[Mapping[str, Any]]:
         """Every declaration of a group that was ever stored, oldest first."""
         return self._declarations.log(group)

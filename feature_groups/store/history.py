@@ -10,6 +10,8 @@ from datetime import datetime
 from typing import Any, overload
 
 METADATA_KEY = "alluvia"
+NO_DATA_CHANGE = ("optimize", "vacuum start", "vacuum end", "set tblproperties", "create table", "create", "migrate")
+"""Operations that leave every row as it is."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,13 @@ class Commit:
             why=str(note.get("reason", "")),
             note=note,
         )
+
+    @property
+    def changes_rows(self) -> bool:
+        """Whether rows came, went or changed; of a commit by others, as far as its operation tells."""
+        if self.note:
+            return bool(self.inserted or self.updated or self.deleted)
+        return self.operation not in NO_DATA_CHANGE
 
 
 def _counted(metrics: Mapping[str, Any]) -> dict[str, int]:

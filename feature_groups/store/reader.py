@@ -11,7 +11,7 @@ import polars as pl
 from feature_groups.store.batch import Workshop
 from feature_groups.store.classify import BEFORE, CHANGE_TYPE, DELETE, INSERT, UPDATE, visible
 from feature_groups.store.damage import refuse_damaged
-from feature_groups.store.engine import Engine, Frame, TableLog
+from feature_groups.store.engine import Engine, Frame, Snapshot, TableLog
 from feature_groups.store.errors import NoChangeFeed, NoSuchVersion, NothingWritten
 from feature_groups.store.history import History
 from feature_groups.store.metadata import Metadata
@@ -112,6 +112,10 @@ class Reader:
             names = [n for n in table.spec.names if n in there]
             feed = _kept_changes(feed, self._stored(reader, table, last), table, names)
         return _widened(feed, table, there).select(*table.spec.names, CHANGE_TYPE, COMMIT_VERSION), why
+
+    def log(self, table: Table) -> Snapshot | None:
+        """The table's log as it stands now, or None while nothing is written."""
+        return self._log.at(table.path) if self._log.exists(table.path) else None
 
     def history(self, table: Table, limit: int | None) -> History:
         """The commits, newest first."""

@@ -21,6 +21,7 @@ class Settings(BaseSettings):
         description="Folder for everything the project makes: lake, caches, server state, generated data.",
     )
     lake: Path | None = Field(default=None, description="Folder of the lake; `<home>/lake` when not set.")
+    data: Path | None = Field(default=None, description="Folder of the raw files that sources are read from.")
     spark_master: str = Field(
         default="local[2]", description="Spark master URL, e.g. `spark://host:7077`; Spark Connect is not supported."
     )

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 Json = Mapping[str, Any]
 
-_NO_EFFECT = ("description", "owner", "tags", "deprecated", "online", "ttl", "restricted", "contract")
+_NO_EFFECT = ("description", "owner", "tags", "deprecated", "online", "ttl", "freshness", "restricted", "contract")
 """Fields of a declaration that change no row, or are compared by themselves."""
 
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")

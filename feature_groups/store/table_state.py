@@ -9,12 +9,10 @@ import narwhals as nw
 from feature_groups.store.batch import Workshop
 from feature_groups.store.classify import visible
 from feature_groups.store.engine import Engine, Snapshot, TableLog
-from feature_groups.store.history import TableState
+from feature_groups.store.history import NO_DATA_CHANGE, TableState
 from feature_groups.store.names import INGESTED_AT
 from feature_groups.store.row_hash import FORMAT
 from feature_groups.store.table import Table
-
-_NO_DATA_CHANGE = ("optimize", "vacuum start", "vacuum end", "set tblproperties", "create table", "create", "migrate")
 
 
 class TableStates:
@@ -41,7 +39,7 @@ class TableStates:
                 rows, total = int(note["rows"]), int(note["fingerprint"], 16)
                 upserted = str(commit.note["content_hash"]) if commit.operation in ("insert", "overwrite") else ""
                 return TableState(log.table_id, at, rows, total, instant, upserted)
-            if commit.operation == "create table" or commit.operation not in _NO_DATA_CHANGE:
+            if commit.operation == "create table" or commit.operation not in NO_DATA_CHANGE:
                 break
         if commits[-1].version == at and commits[-1].operation == "create table":
             return TableState(log.table_id, at, 0, 0, None)

@@ -150,6 +150,7 @@ REFUSED: dict[str, tuple[Make, str, str]] = {
     "share NaN": (lambda: ratings(max_rejected=float("nan")), "max_rejected is nan", "between 0 and 1"),
     "share as text": (lambda: ratings(max_rejected="10%"), "max_rejected is '10%'", "float or int"),
     "resolution of nothing": (lambda: ratings(resolution=timedelta(0)), "resolution is", "positive timedelta"),
+    "freshness of no time": (lambda: ratings(freshness=0 * DAY), "freshness is", "positive timedelta"),
     "ttl as a number": (lambda: ratings(ttl=3600), "ttl is 3600", "positive timedelta"),
     "delay backwards": (lambda: ratings(source_delay=-DAY), "source_delay is", "zero or more"),
     "ttl of a static group": (lambda: films(ttl=DAY), "count from an event time", "declare event_time"),
@@ -393,6 +394,7 @@ MAY_CHANGE: dict[str, dict[str, Any]] = {
     "online": {"online": True},
     "ttl": {"ttl": DAY},
     "source_delay": {"source_delay": DAY},
+    "freshness": {"freshness": DAY},
     "restricted": {"restricted": True},
     "foreign_key": {"foreign_key": {"movie_id": films()}},
 }
@@ -529,7 +531,8 @@ def test_a_group_that_is_not_there_is_named_with_those_that_are(declarations: De
 
 
 def test_a_loaded_group_says_what_was_stored(declarations: Declarations) -> None:
-    given = ratings(ttl=DAY, source_delay=timedelta(hours=1), tags={"a": "b"}, owner="ada", cluster_by=["user_id"])
+    times = {"ttl": DAY, "freshness": DAY, "source_delay": timedelta(hours=1)}
+    given = ratings(**times, tags={"a": "b"}, owner="ada", cluster_by=["user_id"])
     declarations.reconcile(given)
     loaded, spec = declarations.load("ratings", 1)
     assert given.spec is not None

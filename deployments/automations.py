@@ -1,0 +1,128 @@
+"""Automations beside those of the deployments: runs that died are told from runs that work, and somebody is told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import timedelta
+
+from prefect.automations import Automation
+from prefect.blocks.core import Block
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.objects import StateType
+from prefect.events.actions import ChangeFlowRunState, SendNotification
+from prefect.events.schemas.automations import EventTrigger, Posture
+
+from feature_groups.store.errors import InvalidSettings
+
+HEARTBEAT = timedelta(seconds=30)
+"""How often a run of our deployments says that it lives: PREFECT_FLOWS_HEARTBEAT_FREQUENCY in `prefect.yaml`."""
+
+_RUNS: dict[str, str | list[str]] = {"prefect.resource.id": "prefect.flow-run.*"}
+_OURS: dict[str, str | list[str]] = {"prefect.resource.id": "prefect.tag.alluvia", "prefect.resource.role": "tag"}
+_SILENT = "No sign of life for three heartbeats."
+_STATES = ("Completed", "Skipped", "Failed", "Cancelled", "Crashed", "TimedOut", "Paused", "Suspended")
+_NO_MORE_BEATS = {f"prefect.flow-run.{state}" for state in _STATES}
+_BAD_NEWS = ("contract.failed", "feature.drifted", "freshness.missed", "metric.breached")
+
+
+def automations(alerts: str | None) -> list[Automation]:
+    """The automations to be.
+
+    Args:
+        alerts: Notification block that alerts go through, as ``type/name``; None for no alerts.
+
+    Raises:
+        InvalidSettings: The server has no such block, or it cannot notify.
+    """
+    found = [_zombies()]
+    if alerts is not None:
+        block = _notifier(alerts)
+        found += [_runs_that_ended_badly(block), _bad_news(block)]
+    return found
+
+
+def register(client: SyncPrefectClient, wanted: Iterable[Automation]) -> None:
+    """Make the automations, in place of those of the same names."""
+    for automation in wanted:
+        for known in client.request("POST", "/automations/filter", json={}).json():
+            if known["name"] == automation.name:
+                client.request("DELETE", "/automations/{id}", path_params={"id": known["id"]})
+        automation.create()
+
+
+def _zombies() -> Automation:
+    """A run that says nothing for three heartbeats died with its worker: without this it would run for ever."""
+    beat = "prefect.flow-run.heartbeat"
+    return Automation(
+        name="alluvia - runs that died silently are crashed",
+        trigger=EventTrigger(
+            after={beat},
+            expect={beat} | _NO_MORE_BEATS,
+            match=_RUNS,
+            match_related=_OURS,
+            for_each={"prefect.resource.id"},
+            posture=Posture.Proactive,
+            threshold=1,
+            within=3 * HEARTBEAT,
+        ),
+        actions=[ChangeFlowRunState(name=None, state=StateType.CRASHED, force=False, message=_SILENT)],
+    )
+
+
+def _runs_that_ended_badly(block: Block) -> Automation:
+    return Automation(
+        name="alluvia - a run failed or crashed",
+        trigger=EventTrigger(
+            expect={"prefect.flow-run.Failed", "prefect.flow-run.Crashed", "prefect.flow-run.TimedOut"},
+            match=_RUNS,
+            match_related=_OURS,
+            for_each={"prefect.resource.id"},
+            posture=Posture.Reactive,
+            threshold=1,
+        ),
+        actions=[
+            _notify(
+                block,
+                "{{ flow.name }} run {{ flow_run.name }} is {{ flow_run.state.name }}",
+                "{{ flow_run.state.message }}\n{{ flow_run|ui_url }}",
+            )
+        ],
+    )
+
+
+def _bad_news(block: Block) -> Automation:
+    return Automation(
+        name="alluvia - bad news of data or models",
+        trigger=EventTrigger(
+            expect=set(_BAD_NEWS),
+            match={"prefect.resource.id": "alluvia.*"},
+            for_each={"prefect.resource.id"},
+            posture=Posture.Reactive,
+            threshold=1,
+        ),
+        actions=[_notify(block, "{{ event.event }}: {{ event.resource.name }}", "{{ event.payload }}")],
+    )
+
+
+def _notify(block: Block, subject: str, body: str) -> SendNotification:
+    assert block._block_document_id is not None
+    return SendNotification(block_document_id=block._block_document_id, subject=subject, body=body)
+
+
+def _notifier(name: str) -> Block:
+    try:
+        block: Block = Block.load(name)  # type: ignore[assignment]  # without a running loop it is no coroutine
+    except ValueError as error:
+        raise _no_block(name, str(error).splitlines()[0]) from None
+    if "notify" not in type(block).get_block_capabilities():
+        raise _no_block(name, "It cannot notify.")
+    return block
+
+
+def _no_block(name: str, what: str) -> InvalidSettings:
+    return InvalidSettings(
+        f"notification block {name!r}",
+        what=what,
+        state="was not used; nothing was registered",
+        next_step="make one in the dashboard under Blocks, and name it as type/name, e.g. slack-webhook/alerts.",
+    )
