@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
@@ -129,6 +130,12 @@ class FeatureStore:
             return stored
         self._declarations.append(group, spec)
         return spec
+
+    def __repr__(self) -> str:
+        return f"feature store of {self.lake}\n{self.catalogue()}"
+
+    def _repr_html_(self) -> str:
+        return f"<p>feature store of {html.escape(str(self.lake))}</p>{self.catalogue()._repr_html_()}"
 
     def declaration_log(self, group: FeatureGroup) -> list[Mapping[str, Any]]:
         """Every declaration of a group that was ever stored, oldest first."""
