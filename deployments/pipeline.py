@@ -106,7 +106,7 @@ def run_pipeline(asked: Request) -> Ran:
 
 
 def raw_files(given: Path | None, *, make: bool = True) -> Path:
-    """The folder of the raw files; generated ones where none is given.
+    """The folder of the raw files; the one in the settings, or else generated ones, where none is given.
 
     Args:
         given: As it was typed.
@@ -115,6 +115,7 @@ def raw_files(given: Path | None, *, make: bool = True) -> Path:
     Raises:
         SourceMissing: There is no such folder.
     """
+    given = given or load_settings().data
     if given is None:
         from feature_groups.sources.generator import generate
 

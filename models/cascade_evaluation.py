@@ -8,7 +8,6 @@ shown what the policy forbids; so exposure is stated beside it.
 
 from __future__ import annotations
 
-import html
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -16,6 +15,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from feature_groups.store.html_table import html_table
 from models.bootstrap import Interval, interval, paired_difference
 from models.errors import RankerMisused
 
@@ -159,7 +159,5 @@ def _misused(what: str) -> RankerMisused:
 
 
 def _table(frame: pl.DataFrame) -> str:
-    head = "".join(f"<th>{html.escape(name)}</th>" for name in frame.columns)
-    cells = ([f"{v:.4f}" if isinstance(v, float) else html.escape(str(v)) for v in row] for row in frame.rows())
-    body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in cells)
-    return f"<table><tr>{head}</tr>{body}</table>"
+    rows = [[f"{v:.4f}" if isinstance(v, float) else str(v) for v in row] for row in frame.rows()]
+    return html_table(frame.columns, rows)

@@ -12,12 +12,12 @@ import polars as pl
 
 from feature_groups import movies
 from feature_groups.store import FeatureStore
+from feature_groups.store.html_table import html_facts, html_table
 from feature_groups.views import age_gate
 from models.cascade_decision import FittedCascade
 from models.film_predictions import Again, Prediction
 from models.linear_ranker import LinearRanker
 from models.ranking_branch import RankingBranch
-from models.report_text import html_table
 from models.threshold import BAND, SCORE
 
 REASONS = 3
@@ -82,7 +82,7 @@ class Explanation:
 
     def _repr_html_(self) -> str:
         films = [(str(place), film.title, _because(film)) for place, film in enumerate(self.films, 1)]
-        facts, known = html_table(("", ""), self._facts()), html_table(("feature", "value"), self._known())
+        facts, known = html_facts(self._facts()), html_table(("feature", "value"), self._known())
         return (
             f"<h4>{html.escape(self.prediction.where)}</h4>{facts}{html_table(('', 'film', 'because'), films)}"
             f"<details><summary>features</summary>{known}</details>"

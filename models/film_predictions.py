@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import polars as pl
 from feature_groups import predictions
 from feature_groups.store import FeatureStore
 from feature_groups.store.errors import NoSuchVersion, NothingWritten, TableDamaged
+from feature_groups.store.html_table import html_facts
 from feature_groups.views import age_gate
 from models.errors import LineageGone, PredictionDiffers, UnknownPrediction
 from models.film_release import NAME, FilmModel, load_films
@@ -87,8 +87,7 @@ class Reproduced:
         return "\n".join(f"{name:<8}  {value}" for name, value in self._facts())
 
     def _repr_html_(self) -> str:
-        cells = "".join(f"<tr><th>{html.escape(n)}</th><td>{html.escape(v)}</td></tr>" for n, v in self._facts())
-        return f"<table>{cells}</table>"
+        return html_facts(self._facts())
 
     def _facts(self) -> list[tuple[str, str]]:
         was = self.prediction

@@ -8,10 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, Protocol, Self
 
+from feature_groups.store.html_table import html_table
 from models.evaluation_report import EvaluationReport, Figure
 from models.golden import GoldenCheck
 from models.parts import Json
-from models.report_text import html_table, markdown, markdown_table
+from models.report_text import markdown, markdown_table
 
 CHAMPION = "champion"
 State = Literal["passed", "refused", "not applicable"]

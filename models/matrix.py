@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from feature_groups.store.html_table import html_table
 from models.errors import InvalidWeights
 
 
@@ -30,10 +31,8 @@ class Matrix:
         return f"Matrix({n:,} rows, {d:,} columns: {shown}{', ...' if d > 4 else ''})"
 
     def _repr_html_(self) -> str:
-        head = "".join(f"<th>{html.escape(name)}</th>" for name in self.names[:8])
-        rows = ("".join(f"<td>{value:.4g}</td>" for value in row[:8]) for row in self.values[:5])
-        body = "".join(f"<tr>{cells}</tr>" for cells in rows)
-        return f"<p>{html.escape(repr(self))}</p><table><tr>{head}</tr>{body}</table>"
+        rows = [[f"{value:.4g}" for value in row[:8]] for row in self.values[:5]]
+        return f"<p>{html.escape(repr(self))}</p>{html_table(self.names[:8], rows)}"
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from models.evaluation_report import EvaluationReport
 from models.gates import Verdict
 from models.release import Release
-from models.report_text import html_table
+from models.release_tables import data_tables, lineage_tables, member_table, number_table
 
 _STYLE = """body{font:15px/1.5 sans-serif;color:#2d3748;max-width:60rem;margin:2rem auto;padding:0 1rem}
 table{border-collapse:collapse;margin:.6rem 0;font-size:13px}th,td{border:1px solid #e2e8f0;padding:3px 8px;
@@ -53,12 +53,12 @@ def model_card(
     sections = [
         ("Intended use", _paragraphs(text.intended_use)),
         ("Not for", _paragraphs(text.limits)),
-        ("Policy", _paragraphs(text.policy) + _numbers("threshold", release.thresholds)),
+        ("Policy", _paragraphs(text.policy) + number_table("threshold", release.thresholds)),
         ("Gates", verdict._repr_html_() if verdict else "<p>No gate was asked.</p>"),
         ("Evaluation", report._repr_html_() if report else "<p>It was not evaluated.</p>"),
-        ("Members", _members(release)),
-        ("Data", _data(release) + _paragraphs(f"Licence: {text.licence}" if text.licence else "")),
-        ("Lineage", _lineage(release, ancestry)),
+        ("Members", member_table(release)),
+        ("Data", data_tables(release) + _paragraphs(f"Licence: {text.licence}" if text.licence else "")),
+        ("Lineage", lineage_tables(release, ancestry)),
     ]
     outcome = "blessed" if release.blessed else "refused" if verdict else "not judged"
     body = "".join(f"<h2>{title}</h2>{content}" for title, content in sections if content)
@@ -74,39 +74,3 @@ def model_card(
 
 def _paragraphs(text: str) -> str:
     return "".join(f"<p>{html.escape(part)}</p>" for part in text.split("\n\n") if part.strip())
-
-
-def _numbers(what: str, figures: Mapping[str, float]) -> str:
-    return (
-        html_table((what, "value"), [[name, f"{value:g}"] for name, value in sorted(figures.items())])
-        if figures
-        else ""
-    )
-
-
-def _members(release: Release) -> str:
-    rows = [
-        [role, m.kind, m.content[:16], f"{m.bytes:,}", ", ".join(sorted(release.trained_on.get(role, ())))]
-        for role, m in sorted(release.members.items())
-    ]
-    return html_table(("role", "kind", "content", "bytes", "trained on predictions of"), rows)
-
-
-def _data(release: Release) -> str:
-    groups = [[g.group, str(g.version), g.fingerprint, g.table_id] for g in release.groups]
-    datasets = [[d.view, str(d.number), d.split, str(d.seed), d.contract[:16]] for d in release.datasets]
-    return html_table(("feature group", "version", "fingerprint", "table"), groups) + html_table(
-        ("view", "training dataset", "split", "seed", "contract"), datasets
-    )
-
-
-def _lineage(release: Release, ancestry: Sequence[Release]) -> str:
-    facts = [["code", release.code], ["flow run", release.flow_run], *map(list, sorted(release.made_with.items()))]
-    facts += [["parent", release.parent or "none"], ["evaluation report", release.report or "none"]]
-    parents = [[r.id[:16], "blessed" if r.blessed else "not blessed", _few(r.metrics)] for r in ancestry]
-    shown = html_table(("release", "gates", "figures"), parents) if parents else ""
-    return html_table(("what", "value"), [fact for fact in facts if fact[1]]) + shown
-
-
-def _few(metrics: Mapping[str, float]) -> str:
-    return ", ".join(f"{name} {value:.4g}" for name, value in sorted(metrics.items())[:6])

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from feature_groups.store.faults import faultpoint
+from feature_groups.store.html_table import html_table
 from models.release import Reference, Release
 
 if TYPE_CHECKING:
@@ -33,9 +34,15 @@ class Collected:
     dry_run: bool
 
     def __repr__(self) -> str:
+        return "\n".join([self._title(), *(f"  keeps {name[:12]}: {why}" for name, why in self.kept.items())])
+
+    def _repr_html_(self) -> str:
+        kept = [(name[:12], why) for name, why in self.kept.items()]
+        return f"<p>{self._title()}</p>{html_table(('keeps', 'why'), kept)}"
+
+    def _title(self) -> str:
         verb = "would remove" if self.dry_run else "removed"
-        lines = [f"{verb} {len(self.objects)} members, {self.bytes:,} bytes, of {len(self.releases)} releases"]
-        return "\n".join([*lines, *(f"  keeps {name[:12]}: {why}" for name, why in self.kept.items())])
+        return f"{verb} {len(self.objects)} members, {self.bytes:,} bytes, of {len(self.releases)} releases"
 
 
 def collect(

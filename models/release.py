@@ -12,6 +12,7 @@ from feature_groups.store.errors import did_you_mean
 from feature_groups.store.training_dataset import TrainingDataset
 from models.errors import InvalidRelease, MixedLineage, WrongView
 from models.parts import Json
+from models.release_tables import release_tables
 
 
 @dataclass(frozen=True)
@@ -134,6 +135,9 @@ class Release:
     def blessed(self) -> bool:
         """Whether it passed its gates."""
         return self.verdict.get("blessed") is True
+
+    def _repr_html_(self) -> str:
+        return release_tables(self)
 
     def check(self) -> None:
         """Whether it can be a release at all.

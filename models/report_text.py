@@ -6,6 +6,7 @@ import html
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from feature_groups.store.html_table import html_table
 from models.charts import bars, calibration, lines
 
 if TYPE_CHECKING:
@@ -51,13 +52,6 @@ def report_html(report: EvaluationReport) -> str:
         series = {n: [(p[names[0]], p[n]) for p in report.curve if n in p] for n in names[1:]}
         parts.append(lines("what each threshold costs and spares", "threshold", series))
     return "".join(parts)
-
-
-def html_table(head: Iterable[str], rows: Rows) -> str:
-    """A table; every cell is escaped."""
-    top = "".join(f"<th>{html.escape(name)}</th>" for name in head)
-    body = "".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
-    return f"<table><tr>{top}</tr>{body}</table>"
 
 
 def markdown_table(head: Iterable[str], rows: Rows) -> str:

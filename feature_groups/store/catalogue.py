@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
+
+from feature_groups.store.html_table import html_table
 
 if TYPE_CHECKING:
     from feature_groups.store.declarations import Declarations
@@ -75,9 +76,7 @@ class Catalogue(Sequence[Entry]):
         return "\n".join(lines if self._entries else ["no feature group found"])
 
     def _repr_html_(self) -> str:
-        head = "".join(f"<th>{h}</th>" for h in _HEAD)
-        body = "".join("<tr>" + "".join(f"<td>{html.escape(c)}</td>" for c in r) + "</tr>" for r in self._rows())
-        return f"<table><tr>{head}</tr>{body}</table>"
+        return html_table(_HEAD, self._rows())
 
 
 _HEAD = ("group", "version", "table", "rows", "committed (UTC)", "owner", "description")

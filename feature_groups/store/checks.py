@@ -12,6 +12,7 @@ import narwhals as nw
 import polars as pl
 
 from feature_groups.store.contract import ContractSpec
+from feature_groups.store.html_table import html_table
 from feature_groups.store.rules import Rule
 
 MAX_FINDINGS = 20
@@ -97,14 +98,9 @@ class Report:
         return "\n".join([head, *(f"- {line}" for line in self.lines())])
 
     def _repr_html_(self) -> str:
-        rows = "".join(
-            f"<tr><td>{html.escape(f.rule)}</td><td>{f.count:,}</td><td>{html.escape(', '.join(f.samples))}</td></tr>"
-            for f in self.findings[:MAX_FINDINGS]
-        )
-        return (
-            f"<p><b>{html.escape(self.where)}</b>: {self.bad_rows:,} of {self.rows:,} rows are bad</p>"
-            + f"<table><tr><th>rule</th><th>rows</th><th>samples</th></tr>{rows}</table>" * bool(rows)
-        )
+        rows = [(f.rule, f"{f.count:,}", ", ".join(f.samples)) for f in self.findings[:MAX_FINDINGS]]
+        table = html_table(("rule", "rows", "samples"), rows) if rows else ""
+        return f"<p><b>{html.escape(self.where)}</b>: {self.bad_rows:,} of {self.rows:,} rows are bad</p>{table}"
 
 
 def check(frame: nw.LazyFrame[Any], spec: ContractSpec, where: str, extra: Sequence[Rule] = ()) -> Report:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from feature_groups.store.drift import Drift
+from feature_groups.store.html_table import html_table
 
 if TYPE_CHECKING:
     from feature_groups.store.training_dataset import TrainingDataset
@@ -46,7 +46,7 @@ def as_html(dataset: TrainingDataset) -> str:
     drift = _drift(dataset)
     return (
         f"<h4>{html.escape(dataset.where)}</h4><p>{html.escape(split)}</p>"
-        f"{_table(_PARTS, _parts(dataset))}{_table(_LOOK_UPS, _look_ups(dataset))}"
+        f"{html_table(_PARTS, _parts(dataset))}{html_table(_LOOK_UPS, _look_ups(dataset))}"
         + (f"<p>Before training:</p><ul>{warnings}</ul>" if warnings else "")
         + ("" if drift is None else drift._repr_html_())
     )
@@ -73,9 +73,3 @@ def _look_ups(dataset: TrainingDataset) -> list[tuple[str, ...]]:
 
 def _drift(dataset: TrainingDataset) -> Drift | None:
     return dataset.drift() if {"train", "test"} <= set(dataset.parts) else None
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    cells = ["".join(f"<th>{html.escape(name)}</th>" for name in head)]
-    cells += ["".join(f"<td>{html.escape(cell)}</td>" for cell in row) for row in rows]
-    return f"<table>{''.join(f'<tr>{row}</tr>' for row in cells)}</table>"

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from feature_groups.store.errors import NothingWritten
+from feature_groups.store.errors import InvalidDeclaration, NothingWritten
+from feature_groups.store.html_table import html_facts, html_table
 
 if TYPE_CHECKING:
+    from feature_groups.store.contract import ContractSpec
+    from feature_groups.store.feature_group import FeatureGroup
     from feature_groups.store.stored_group import StoredFeatureGroup
+
+_HEAD = ("column", "type", "null", "unit", "tags", "description")
 
 
 @dataclass(frozen=True)
@@ -30,24 +36,36 @@ class Description:
     def __str__(self) -> str:
         width = max(len(k) for k, _ in self.facts)
         lines = [self.title, *(f"  {k.ljust(width)}  {v}" for k, v in self.facts)]
-        head = ("column", "type", "null", "unit", "tags", "description")
-        rows = [head, *self.columns]
-        widths = [max(len(r[i]) for r in rows) for i in range(len(head))]
+        rows = [_HEAD, *self.columns]
+        widths = [max(len(r[i]) for r in rows) for i in range(len(_HEAD))]
         lines += ["  " + "  ".join(c.ljust(w) for c, w in zip(r, widths, strict=True)).rstrip() for r in rows]
         return "\n".join(lines)
 
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        facts = "".join(f"<tr><th>{html.escape(k)}</th><td>{html.escape(v)}</td></tr>" for k, v in self.facts)
-        head = "".join(f"<th>{h}</th>" for h in ("column", "type", "null", "unit", "tags", "description"))
-        rows = "".join("<tr>" + "".join(f"<td>{html.escape(c)}</td>" for c in r) + "</tr>" for r in self.columns)
-        return f"<h4>{html.escape(self.title)}</h4><table>{facts}</table><table><tr>{head}</tr>{rows}</table>"
+        return f"<h4>{html.escape(self.title)}</h4>{html_facts(self.facts)}{html_table(_HEAD, self.columns)}"
 
 
 def describe(stored: StoredFeatureGroup) -> Description:
     """Gather the facts of a stored feature group."""
-    group = stored.declaration
+    try:
+        spec = stored.table.spec
+    except InvalidDeclaration:  # it waits for its first frame
+        return describe_declared(stored.declaration, None)
+    return describe_declared(stored.declaration, spec, _state(stored))
+
+
+def describe_declared(
+    group: FeatureGroup, spec: ContractSpec | None, state: Sequence[tuple[str, str]] = ()
+) -> Description:
+    """Gather the facts of a declaration, with those of its table's state after them.
+
+    Args:
+        group: The declaration.
+        spec: Its contract, None while it has none.
+        state: (what, value) pairs.
+    """
     if group.source is not None:
         origin = f"source {group.source.name} ({group.source.path})"
     elif group.parents:
@@ -74,13 +92,10 @@ def describe(stored: StoredFeatureGroup) -> Description:
         )
         if value
     ]
-    columns: tuple[tuple[str, str, str, str, str, str], ...] = ()
     title = f"{group.name} v{group.version}: {group.description}"
-    try:
-        table = stored.table
-    except Exception:  # a group that waits for its first frame has no columns to show
-        return Description(title, (*facts, ("state", "waits for a first frame")), columns)
-    facts.insert(0, ("one row", table.spec.grain.splitlines()[0]))
+    if spec is None:
+        return Description(title, (*facts, ("state", "waits for a first frame")), ())
+    facts.insert(0, ("one row", spec.grain.splitlines()[0]))
     columns = tuple(
         (
             c.name,
@@ -90,9 +105,9 @@ def describe(stored: StoredFeatureGroup) -> Description:
             ", ".join(filter(None, ["pii" if c.pii else "", f"proxy of {c.label_proxy}" if c.label_proxy else ""])),
             c.description,
         )
-        for c in table.spec.columns
+        for c in spec.columns
     )
-    return Description(title, (*facts, *_state(stored)), columns)
+    return Description(title, (*facts, *state), columns)
 
 
 def _state(stored: StoredFeatureGroup) -> list[tuple[str, str]]:

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from feature_groups.store.html_table import html_table
 from feature_groups.store.statistics import ColumnStatistics, Statistics
 
 LARGE = 0.25
@@ -80,9 +81,7 @@ class Drift:
         return "\n".join([self._title(), *lines])
 
     def _repr_html_(self) -> str:
-        head = "".join(f"<th>{h}</th>" for h in _HEAD)
-        rows = "".join("<tr>" + "".join(f"<td>{html.escape(c)}</td>" for c in row) + "</tr>" for row in self._rows())
-        return f"<p>{html.escape(self._title())}</p><table><tr>{head}</tr>{rows}</table>"
+        return f"<p>{html.escape(self._title())}</p>{html_table(_HEAD, self._rows())}"
 
 
 def drift(reference: Statistics, other: Statistics, names: tuple[str, str], features: Sequence[str]) -> Drift:

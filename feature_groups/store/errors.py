@@ -24,6 +24,8 @@ import difflib
 from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
+from feature_groups.store.html_table import html_facts
+
 
 class AlluviaError(Exception):
     """Base of every error raised by this project.
@@ -47,6 +49,9 @@ class AlluviaError(Exception):
     def __str__(self) -> str:
         what = self.what.strip().replace("\n", "\n  ")
         return f"{self.code} {self.title}: {self.where} {self.state}.\n  {what}\n  Next: {self.next_step}"
+
+    def _repr_html_(self) -> str:
+        return html_facts(self.to_dict().items())
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (type(self), self.where, self.what, self.state, self.next_step), vars(self)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from feature_groups.store.aggregations import Aggregation
 from feature_groups.store.contract import ContractSpec, contract_spec, source_file
 from feature_groups.store.declaration_rules import check_declaration, check_kinds
+from feature_groups.store.description import describe_declared
 from feature_groups.store.errors import InvalidDeclaration
 from feature_groups.store.selectable import Selectable
 from feature_groups.store.source import Source
@@ -160,6 +161,9 @@ class FeatureGroup(Selectable):
 
     def __str__(self) -> str:
         return f"{self.name}.v{self.version}"
+
+    def _repr_html_(self) -> str:
+        return describe_declared(self, self.spec)._repr_html_()
 
 
 BREAKING = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import timedelta
@@ -154,6 +155,12 @@ class FeatureStore:
     def group_ids(self) -> list[str]:
         """``<name>_v<version>`` of every feature group of the lake."""
         return self._declarations.ids()
+
+    def __repr__(self) -> str:
+        return f"feature store of {self.lake}\n{self.catalogue()}"
+
+    def _repr_html_(self) -> str:
+        return f"<p>feature store of {html.escape(str(self.lake))}</p>{self.catalogue()._repr_html_()}"
 
     def declaration_log(self, group: FeatureGroup) -> list[Mapping[str, Any]]:
         """Every declaration of a group that was ever stored, oldest first."""

@@ -235,6 +235,11 @@ class FeatureView:
     def __str__(self) -> str:
         return f"{self.name}.v{self.version}"
 
+    def _repr_html_(self) -> str:
+        from feature_groups.store.view_description import describe_view  # it looks at views itself
+
+        return describe_view(self)._repr_html_()
+
 
 def _join_json(join: Join) -> dict[str, Any]:
     return {"query": join.query.to_json(), "on": [list(pair) for pair in join.on], "prefix": join.prefix}

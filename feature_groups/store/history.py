@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, overload
 
+from feature_groups.store.html_table import html_table
+
 METADATA_KEY = "alluvia"
 NO_DATA_CHANGE = ("optimize", "vacuum start", "vacuum end", "set tblproperties", "create table", "create", "migrate")
 """Operations that leave every row as it is."""
@@ -123,14 +125,8 @@ class History(Sequence[Commit]):
         return "\n".join([f"History of {self.where}", *lines])
 
     def _repr_html_(self) -> str:
-        head = "".join(
-            f"<th>{h}</th>"
-            for h in ("version", "committed (UTC)", "operation", "inserted", "updated", "deleted", "who", "why")
-        )
-        body = "".join(
-            "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in self._rows()
-        )
-        return f"<p>History of {html.escape(self.where)}</p><table><tr>{head}</tr>{body}</table>"
+        head = ("version", "committed (UTC)", "operation", "inserted", "updated", "deleted", "who", "why")
+        return f"<p>History of {html.escape(self.where)}</p>{html_table(head, self._rows())}"
 
 
 @dataclass(frozen=True)

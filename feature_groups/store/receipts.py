@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from feature_groups.store.checks import Finding, Report
+from feature_groups.store.html_table import html_table
 from feature_groups.store.statistics import Statistics
 
 
@@ -111,8 +112,5 @@ class Receipt:
 
     def _repr_html_(self) -> str:
         shown = ("version", "received", "inserted", "updated", "unchanged", "deleted", "rejected", "duplicates")
-        head = "".join(f"<th>{name}</th>" for name in shown)
-        cells = "".join(f"<td>{getattr(self, name):,}</td>" for name in shown)
-        return (
-            f"<p><b>{html.escape(self.group)}</b>, {self.operation}</p><table><tr>{head}</tr><tr>{cells}</tr></table>"
-        )
+        table = html_table(shown, [[f"{getattr(self, name):,}" for name in shown]])
+        return f"<p><b>{html.escape(self.group)}</b>, {html.escape(self.operation)}</p>{table}"

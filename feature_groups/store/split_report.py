@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 
+from feature_groups.store.html_table import html_table
 from feature_groups.store.split_rule import Split
 
 _HEAD = ("part", "rows", "share", "entities")
@@ -108,6 +109,4 @@ class SplitReport:
         return "\n".join([self._title(), *lines])
 
     def _repr_html_(self) -> str:
-        head = "".join(f"<th>{h}</th>" for h in _HEAD)
-        body = "".join("<tr>" + "".join(f"<td>{html.escape(c)}</td>" for c in row) + "</tr>" for row in self._rows())
-        return f"<p>{html.escape(self._title())}</p><table><tr>{head}</tr>{body}</table>"
+        return f"<p>{html.escape(self._title())}</p>{html_table(_HEAD, self._rows())}"

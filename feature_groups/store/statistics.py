@@ -9,6 +9,8 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
+from feature_groups.store.html_table import html_table
+
 QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 TOP = 10
 
@@ -120,9 +122,7 @@ class Statistics:
         return "\n".join([f"{self.where}{version}: {self.rows:,} rows (~ marks estimates)", *lines])
 
     def _repr_html_(self) -> str:
-        head = "".join(f"<th>{h}</th>" for h in _HEAD)
-        body = "".join("<tr>" + "".join(f"<td>{html.escape(c)}</td>" for c in row) + "</tr>" for row in self._rows())
-        return f"<p>{html.escape(self.where)}: {self.rows:,} rows</p><table><tr>{head}</tr>{body}</table>"
+        return f"<p>{html.escape(self.where)}: {self.rows:,} rows</p>{html_table(_HEAD, self._rows())}"
 
 
 _HEAD = ("column", "type", "nulls", "distinct", "min", "max", "mean", "std", "median", "most frequent")

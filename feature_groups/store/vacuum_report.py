@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from feature_groups.store.html_table import html_table
 from feature_groups.store.table_files import shown, spans
 from feature_groups.store.vacuum_log import period
 
@@ -131,18 +132,12 @@ class VacuumReport(Sequence[VacuumedTable]):
 
     def _repr_html_(self) -> str:
         parts = [rows for rows in (self._files(), self._pins()) if len(rows) > 1]
-        return f"<p>{html.escape(self.title)}</p>" + "".join(_table(rows) for rows in parts)
+        return f"<p>{html.escape(self.title)}</p>" + "".join(html_table(head, rows) for head, *rows in parts)
 
 
 def _lines(rows: Sequence[tuple[str, ...]]) -> list[str]:
     widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
     return ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows]
-
-
-def _table(rows: Sequence[tuple[str, ...]]) -> str:
-    cells = (("th" if number == 0 else "td", row) for number, row in enumerate(rows))
-    made = ("".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in row) for tag, row in cells)
-    return "<table>" + "".join(f"<tr>{row}</tr>" for row in made) + "</table>"
 
 
 def _bytes(size: int) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from feature_groups.store.feature_view import FeatureView
+from feature_groups.store.html_table import html_facts, html_table
 from feature_groups.store.training_dataset import TrainingDataset
 from feature_groups.store.view_picture import picture
 
@@ -40,17 +41,12 @@ class ViewDescription:
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        facts = "".join(f"<tr><th>{html.escape(k)}</th><td>{html.escape(v)}</td></tr>" for k, v in self.facts)
-        head = "".join(f"<th>{h}</th>" for h in _HEAD)
-        rows = "".join("<tr>" + "".join(f"<td>{html.escape(c)}</td>" for c in r) + "</tr>" for r in self.columns)
-        return (
-            f"<h4>{html.escape(self.title)}</h4>{self.picture}<table>{facts}</table>"
-            f"<table><tr>{head}</tr>{rows}</table>"
-        )
+        tables = html_facts(self.facts) + html_table(_HEAD, self.columns)
+        return f"<h4>{html.escape(self.title)}</h4>{self.picture}{tables}"
 
 
-def describe_view(view: FeatureView, datasets: Sequence[TrainingDataset]) -> ViewDescription:
-    """Gather what there is to say about a view."""
+def describe_view(view: FeatureView, datasets: Sequence[TrainingDataset] | None = None) -> ViewDescription:
+    """Gather what there is to say about a view, and where its lake is known about its training datasets."""
     spec = view.spec
     facts = [
         ("one row", spec.grain),
@@ -66,11 +62,7 @@ def describe_view(view: FeatureView, datasets: Sequence[TrainingDataset]) -> Vie
             )
             for name, h in view.histories.items()
         ),
-        (
-            "datasets",
-            f"{len(datasets)}" + (f", the newest of {datasets[-1].manifest['created_at'][:10]}" if datasets else ""),
-        ),
-        *((name, value) for name, value in (("owner", view.owner),) if value),
+        *((name, value) for name, value in (("datasets", _datasets(datasets)), ("owner", view.owner)) if value),
     ]
     columns = [
         (o.name, o.spec.type, role.removesuffix("s").replace("_", " "), str(o.group), o.spec.unit, o.spec.description)
@@ -86,3 +78,9 @@ def describe_view(view: FeatureView, datasets: Sequence[TrainingDataset]) -> Vie
     return ViewDescription(
         f"{view.name} v{view.version}: {view.description}", tuple(facts), tuple(columns), picture(view)
     )
+
+
+def _datasets(made: Sequence[TrainingDataset] | None) -> str:
+    if not made:
+        return "" if made is None else "0"
+    return f"{len(made)}, the newest of {made[-1].manifest['created_at'][:10]}"
