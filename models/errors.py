@@ -16,7 +16,8 @@
     │                  M306 CascadeFailed
     ├── predictions    M400 NothingServes · M401 UnknownPrediction · M402 LineageGone
     │                  M403 PredictionDiffers · M404 CannotBeAsked
-    └── names          M500 UnknownName
+    ├── monitoring     M500 NotWatched
+    └── names          M600 UnknownName
 
 The printed form is that of `feature_groups.store.errors`.
 """
@@ -254,7 +255,13 @@ class CannotBeAsked(AlluviaError):
     code, title = "M404", "scoring cannot be asked"
 
 
+class NotWatched(AlluviaError):
+    """A release cannot be monitored, or not in the way asked for."""
+
+    code, title = "M500", "cannot be monitored"
+
+
 class UnknownName(AlluviaError):
     """Nothing in a lake has that name, or several things have."""
 
-    code, title = "M500", "unknown name"
+    code, title = "M600", "unknown name"

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+from models.film_release import PROFILE
 from models.registry import Registry
 from models.release import Reference, Release
 
@@ -28,7 +29,7 @@ class Settled:
 
 
 def settled(registry: Registry, members: Mapping[str, Reference], threshold: float) -> Settled | None:
-    """The champion, where it has these members; else a release of them that somebody rolled back; else None.
+    """The champion, where it has these members and is monitored; else one of them that was rolled back; else None.
 
     What a person took out of service is not put back by the next run, but by a person.
 
@@ -44,7 +45,7 @@ def settled(registry: Registry, members: Mapping[str, Reference], threshold: flo
         return same and release.thresholds.get("minors") == threshold
 
     champion = registry.champion()
-    if champion is not None and made_of(champion):
+    if champion is not None and PROFILE in champion.members and made_of(champion):
         return Settled(champion.id, f"release {champion.id[:12]} serves, which is made of these", champion.metrics)
     found = None
     switches = registry.switches()

@@ -27,7 +27,8 @@ from models.film_evaluation import evaluated
 from models.film_gates import gates
 from models.film_order import BRANCH, branches_of
 from models.film_parameters import FilmParameters
-from models.film_release import MEMBERS, NAME, OUT_OF_FOLD, FilmModel, load_films
+from models.film_profile import film_profile
+from models.film_release import MEMBERS, NAME, OUT_OF_FOLD, PROFILE, FilmModel, load_films
 from models.film_settled import Settled, settled
 from models.gates import Evidence, judge
 from models.golden import MAX_ROWS, Golden
@@ -171,7 +172,8 @@ class FilmTraining:
         def work() -> dict[str, Any]:
             model = self.candidate(router, branches)
             golden = Golden.asked(self.data.rows.head(MAX_ROWS), model.answer)
-            members = {role: self.registry.put(member) for role, member in model.members.items()}
+            profile = film_profile(self.data.rows, self.gate.roles["features"], model)
+            members = {role: self.registry.put(member) for role, member in (model.members | {PROFILE: profile}).items()}
             kept = self.registry.put(golden)
             stored = FilmModel(FittedCascade.of_members(self._restored(members)), model.out_of_fold)
             report = self.report(evaluation)
@@ -201,7 +203,7 @@ class FilmTraining:
         inputs["evaluation"] = {"content": evaluation["report"]}
         inputs |= {role: {"content": ref.content} for role, ref in self._references(router, branches).items()}
         parameters: dict[str, Any] = {"variant": self.parameters.plain()}
-        return Stage("release", (gates, judge, Golden, Release), parameters, inputs, work)
+        return Stage("release", (gates, judge, Golden, Release, film_profile), parameters, inputs, work)
 
     def settled(self, made: Mapping[str, Output]) -> Settled | None:
         """Why nothing is left to judge of what the steps made: a release of these very members; None without one."""
