@@ -91,7 +91,7 @@ def test_a_misspelt_verb_is_misuse_and_the_right_one_is_named(arguments: list[st
     done = RUNNER.invoke(app, arguments)
 
     assert done.exit_code == 2
-    assert "Did you mean 'releases'?" in done.stderr
+    assert "Did you mean 'releases'" in done.stderr
 
 
 def test_a_lake_that_is_not_there_is_not_made(tmp_path: Path) -> None:
