@@ -12,6 +12,7 @@ from deployments.cli.verb import Shared
 if TYPE_CHECKING:
     import polars as pl
 
+    from models.errors import UnknownName
     from models.lake_map import LakeMap
     from models.registry import Registry
     from models.switches import Switch
@@ -113,7 +114,7 @@ def _only_registry(lake: LakeMap, name: str) -> Registry:
     return lake.registries[name]
 
 
-def _unknown(kind: str, name: str, known: list[str]) -> Exception:
+def _unknown(kind: str, name: str, known: list[str]) -> UnknownName:
     from feature_groups.store.errors import did_you_mean
     from models.errors import UnknownName
 

@@ -14,12 +14,15 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import httpx
 import pytest
 
 from deployments import server
+from deployments.command import served
 from deployments.progress import progress_shown
 from deployments.server import ServerInfo, server_status
 from feature_groups.sources.generator import generate
+from feature_groups.store.errors import ServerUnavailable
 
 PROJECT = Path(__file__).parents[2]
 MODULE = ["-m", "deployments.run"]
@@ -227,6 +230,16 @@ def test_what_cannot_work_is_told_in_one_message(
     assert done.stderr.startswith(message)
     assert "Traceback" not in done.stderr
     assert "Next: " in done.stderr
+
+
+def test_a_server_that_is_lost_on_the_way_is_told_with_what_stays(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ALLUVIA_HOME", str(shell.home))
+    monkeypatch.delenv("PREFECT_API_URL", raising=False)
+
+    with pytest.raises(ServerUnavailable, match="was lost; what was committed stays"), served():
+        raise httpx.ReadError("the connection broke")
 
 
 def test_stop_ends_the_local_server(tmp_path: Path) -> None:
