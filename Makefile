@@ -1,7 +1,7 @@
 # `make` lists what there is to do. Everything else needs only Python 3.11 to 3.13, Java 17 or newer, git and make:
 # what it needs besides is set up by the target that needs it, once.
 .DEFAULT_GOAL := help
-.PHONY: help run compare stop test check bench bench-feast lock setup java venv clean
+.PHONY: help run demo compare stop test check bench bench-feast lock setup java venv clean
 
 SETUP := PYTHON="$(PYTHON)" bash deployments/setup.sh
 BIN := .venv/bin
@@ -14,6 +14,9 @@ help: ## list these targets
 
 run: setup ## start the platform here and run every flow once [DATA=folder ENGINE=auto|polars|spark LAKE=folder SELECT="+router" EXCLUDE=tag:slow]
 	@$(BIN)/python -m deployments.run $(if $(DATA),--data "$(DATA)") $(if $(ENGINE),--engine "$(ENGINE)") $(if $(LAKE),--lake "$(LAKE)") $(if $(SELECT),--select "$(SELECT)") $(if $(EXCLUDE),--exclude "$(EXCLUDE)")
+
+demo: setup ## a year in a few minutes: deliveries, drift, a retraining, a release, all by events [DATA=folder EXIT=1]
+	@$(BIN)/python -m deployments.demo.app $(if $(DATA),--data "$(DATA)") $(if $(EXIT),--exit)
 
 compare: setup ## train variants side by side [VARIANTS="miss_cost=3 penalties=[100]" LAKE=folder]
 	@$(BIN)/python -m deployments.compare $(VARIANTS) $(if $(LAKE),--lake "$(LAKE)")

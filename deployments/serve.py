@@ -62,6 +62,8 @@ def serve(*, alerts: str | None = None, limit: int = 2, paused: bool = False) ->
         deployments = declared()
         for deployment in deployments:
             deployment.paused = paused
+            # They are for the processes of a work pool.
+            deployment.job_variables = {}
         print(f"Serving {len(deployments)} deployments; Ctrl-C ends it. Dashboard: {server.ui_url or server.url}")
         serve_all(*deployments, limit=limit, print_starting_message=False)
 

@@ -56,10 +56,15 @@ class ServerInfo:
     auth: str | None = field(default=None, repr=False)
 
 
-def ensure_server(home: Path, *, timeout: float = START_TIMEOUT) -> ServerInfo:
+def ensure_server(home: Path, *, timeout: float = START_TIMEOUT, own_only: bool = False) -> ServerInfo:
     """The configured server, or else the project's own one, started when it does not answer.
 
     Safe to call from several processes at once: exactly one server comes up. It outlives its caller.
+
+    Args:
+        home: Of the project's own server.
+        timeout: Seconds within which it must answer.
+        own_only: Whether the project's own one is wanted whatever is configured.
 
     Raises:
         ServerUnavailable: It did not come up within `timeout` seconds.
@@ -67,7 +72,7 @@ def ensure_server(home: Path, *, timeout: float = START_TIMEOUT) -> ServerInfo:
     # Without it the first `import prefect` in a terminal reports to Prefect's makers.
     os.environ.setdefault("DO_NOT_TRACK", "1")
     own = _read(home)
-    configured = configured_server()
+    configured = None if own_only else configured_server()
     # Processes inherit our own server's address from `use_server`; it is ours while nobody else has the port.
     ours = own.started and configured and configured.url == own.url and (_alive(own) or _free(own.port))
     if configured and not ours:

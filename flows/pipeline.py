@@ -13,11 +13,13 @@ from feature_groups.store import connect
 from feature_groups.store.outbox import Outbox
 from feature_groups.store.settings import EngineChoice
 from feature_groups.views import age_gate, ranking
+from flows.monitoring import monitoring
 from flows.refresh import refresh
 from flows.scoring import scoring
 from flows.training import training
 from models.film_parameters import FilmParameters
 from models.film_release import NAME
+from models.monitoring_windows import Span
 from models.reaction import PIPELINE, groups_behind, handled
 from models.registry import Registry
 from tasks.releases import Promotion
@@ -36,8 +38,9 @@ def pipeline(
     promote: Promotion = "champion",
     approval: bool = False,  # noqa: FBT001  # likewise
     approval_hours: float = 24,
+    window: Span = "day",
 ) -> State[Any]:
-    """Refresh the feature groups, train, and score everybody; then note what was handled.
+    """Refresh the feature groups, train, score everybody, and monitor what was said; then note what was handled.
 
     Each step that nothing has changed for is skipped, and a run in which all were is called Skipped. When the training
     is refused or stops, the champion still scores, and the run fails after that.
@@ -51,6 +54,7 @@ def pipeline(
         promote: What a blessed candidate becomes: ``champion``, ``challenger``, or ``none`` of them.
         approval: Whether a person must approve of a blessed candidate first; the run waits for the answer.
         approval_hours: How long it waits.
+        window: How long a window is that is monitored: ``day``, ``week`` or ``month``.
 
     Raises:
         StepFailed: A feature group could not be refreshed; nothing was trained or scored.
@@ -69,6 +73,8 @@ def pipeline(
     if Registry(store, NAME).champion() is not None:
         scored = scoring(lake=lake, engine=engine)
         ran += ["scoring"] if scored.outcome == "run" else []
+        monitored = monitoring(lake=lake, engine=engine, window=window)
+        ran += ["monitoring"] if monitored.outcome == "run" else []
     if stopped is not None:
         stopped.result()
     handled(store, versions | made, notices, trained=train)

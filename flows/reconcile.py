@@ -13,6 +13,7 @@ from feature_groups.store import connect
 from feature_groups.store.connect import load_settings
 from feature_groups.store.discovery import discover
 from flows.pipeline import WATCHED
+from models.film_unanswered import unanswered
 from models.reaction import reaction, work_to_do
 from tasks.reactions import notice_overdue, start_once, tell_again
 
@@ -23,6 +24,7 @@ def reconcile(
     data: Path | None = None,
     lake: Path | None = None,
     cool_down_hours: float = 24,
+    new_rows_percent: float = 0,
     deployment: str = "pipeline/alluvia",
     package: str = "feature_groups",
 ) -> State[str]:
@@ -36,13 +38,17 @@ def reconcile(
         data: Folder of the raw files; by default the one in the settings.
         lake: Folder of the lake; by default the one in the settings.
         cool_down_hours: Least time between two trainings that new data or an alarm call for.
+        new_rows_percent: How many new rows call for a training by themselves, in percent of those of the group that
+            the last training saw; with 0 any do.
         deployment: Which deployment of the pipeline to start, as ``flow/deployment``.
         package: Package whose modules declare the groups.
     """
     store = connect(lake)
     late, told = notice_overdue(store), tell_again(store)
     work = work_to_do(store, discover(package), data or load_settings().data)
-    found = reaction(store, WATCHED, work, cool_down=timedelta(hours=cool_down_hours))
+    work += unanswered(store)
+    cool_down = timedelta(hours=cool_down_hours)
+    found = reaction(store, WATCHED, work, cool_down=cool_down, new_rows=new_rows_percent / 100)
     said = "".join([f"{late} overdue; " if late else "", f"{told} events sent again; " if told else ""])
     if not found.run:
         return Completed(name="Skipped", message=said + found.why, data=said + found.why)

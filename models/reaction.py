@@ -77,15 +77,24 @@ class Reaction:
 
 
 def reaction(
-    store: FeatureStore, groups: Collection[str], steps: Iterable[Work], *, cool_down: timedelta = COOL_DOWN
+    store: FeatureStore,
+    groups: Collection[str],
+    steps: Iterable[Work],
+    *,
+    cool_down: timedelta = COOL_DOWN,
+    new_rows: float = 0.0,
 ) -> Reaction:
     """Decide by what the lake says now.
+
+    A first training, an alarm, and enough new rows call for a training.
 
     Args:
         store: The lake.
         groups: What the models are made from, as ``<name>_v<version>``.
         steps: The feature steps that would run.
         cool_down: Least time between two trainings; what calls for one sooner waits, and is not lost.
+        new_rows: Share of a group's rows that must have come since the last training to call for the next one; with 0
+            anything new does.
     """
     work = list(steps)
     pipeline, training = Outbox(store, PIPELINE), Outbox(store, TRAINING)
@@ -95,7 +104,8 @@ def reaction(
     last = training.moved_at()
     cooled = last is None or store.clock() - last >= cool_down
     moving = [one for one in work if one.step in groups]
-    due = bool(untrained or alarms or moving)
+    enough = bool(untrained) and _share(untrained) >= new_rows
+    due = bool(alarms or enough or (moving and (last is None or not new_rows)))
     train = due and cooled
     told = alarms if train else []
     reasons = [f"{one.step}: {one.why}" for one in work] + _moved(unscored) + _noticed([*late, *told])
@@ -158,6 +168,16 @@ def handled(store: FeatureStore, versions: dict[str, int], notices: int, *, trai
     """
     for consumer in (PIPELINE, TRAINING) if trained else (PIPELINE,):
         Outbox(store, consumer).advance(versions, notices)
+
+
+def _share(versions: Sequence[TableVersion]) -> float:
+    """Of the group that grew most, the rows that came, as a share of those before; infinite where that is not known."""
+    came: dict[str, int] = {}
+    before: dict[str, int] = {}
+    for version in versions:
+        before.setdefault(version.group, version.rows - version.inserted + version.deleted)
+        came[version.group] = came.get(version.group, 0) + version.inserted
+    return max(came[group] / rows if rows > 0 else float("inf") for group, rows in before.items())
 
 
 def _moved(versions: Sequence[TableVersion]) -> list[str]:

@@ -41,6 +41,7 @@ class TableVersion:
         updated: Rows changed, likewise.
         deleted: Rows removed, likewise.
         fingerprint: Content fingerprint of the version; empty for a commit by others.
+        rows: Rows of the table then; 0 for a commit by others.
     """
 
     group: str
@@ -51,6 +52,7 @@ class TableVersion:
     updated: int = 0
     deleted: int = 0
     fingerprint: str = ""
+    rows: int = 0
 
 
 @dataclass(frozen=True)
@@ -205,9 +207,10 @@ def _after(log: Snapshot, group: str, position: list[Any] | None) -> list[TableV
     for commit in log.commits(log.version - known):
         if commit.version > known and commit.changes_rows:
             table = commit.note.get("table") or {}
-            fingerprint = table.get("fingerprint", "") if table.get("version") == commit.version else ""
+            ours = table if table.get("version") == commit.version else {}
             counts = (commit.inserted, commit.updated, commit.deleted)
-            found.append(TableVersion(group, log.table_id, commit.version, commit.committed_at, *counts, fingerprint))
+            state = (ours.get("fingerprint", ""), int(ours.get("rows", 0)))
+            found.append(TableVersion(group, log.table_id, commit.version, commit.committed_at, *counts, *state))
     return found
 
 

@@ -1,0 +1,93 @@
+"""What a demo asks of the Prefect server: that it hears of a delivery, and which runs came of that."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterStartTime,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+    FlowRunFilterTags,
+)
+from prefect.client.schemas.objects import FlowRun, StateType
+
+from feature_groups.store.errors import ServerUnavailable
+
+QUIET = 5.0
+"""Seconds without a run after which nothing more is expected: an event starts one within about two."""
+
+PATIENCE = 120.0
+"""Seconds within which an event must have started something."""
+
+_ACTIVE = (StateType.SCHEDULED, StateType.PENDING, StateType.RUNNING, StateType.PAUSED, StateType.CANCELLING)
+_TAGGED = FlowRunFilterTags(all_=["alluvia"])
+_POLL = 1.0
+
+
+def deliver(client: SyncPrefectClient, source: str) -> datetime:
+    """Tell the server that a source was delivered, as anybody could by HTTP; returns when.
+
+    The request is ``POST /api/events`` with a list of events.
+    """
+    now = datetime.now(UTC)
+    resource = {"prefect.resource.id": f"alluvia.source.{source}", "prefect.resource.name": source}
+    event = {"id": str(uuid.uuid4()), "event": "data.delivered", "occurred": now.isoformat(), "resource": resource}
+    client.request("POST", "/events", json=[event | {"payload": {}}])
+    return now
+
+
+def settled(client: SyncPrefectClient, since: datetime, log: Path, told: Callable[[str], None]) -> list[FlowRun]:
+    """Wait until everything that an event started has ended.
+
+    Args:
+        client: Of the server.
+        since: When the event was sent.
+        log: Of the process that serves the deployments; named when nothing starts.
+        told: Hears in a line what is at work.
+
+    Returns:
+        The runs that began since then, oldest first.
+
+    Raises:
+        ServerUnavailable: Nothing started.
+    """
+    quiet = begun = time.monotonic()
+    last = ""
+    while True:
+        active = client.read_flow_runs(
+            flow_run_filter=FlowRunFilter(
+                tags=_TAGGED, state=FlowRunFilterState(type=FlowRunFilterStateType(any_=list(_ACTIVE)))
+            )
+        )
+        now = time.monotonic()
+        if active:
+            quiet = now
+            line = ", ".join(sorted(f"{run.name} ({run.state_name})" for run in active))
+            if line != last:
+                told(line)
+            last = line
+        elif now - quiet >= QUIET and (ended := _began(client, since)):
+            return ended
+        elif not last and now - begun > PATIENCE:
+            raise ServerUnavailable(
+                "the demo's deployments",
+                what=f"Nothing started within {PATIENCE:.0f} s of a delivery.",
+                state="stopped; what was committed stays",
+                next_step=f"read {log}, then run make demo again.",
+            )
+        time.sleep(_POLL)
+
+
+def _began(client: SyncPrefectClient, since: datetime) -> list[FlowRun]:
+    begun: Any = since
+    started = FlowRunFilterStartTime(after_=begun)
+    found = client.read_flow_runs(flow_run_filter=FlowRunFilter(tags=_TAGGED, start_time=started))
+    return sorted(found, key=lambda run: str(run.start_time))

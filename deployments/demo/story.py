@@ -1,0 +1,162 @@
+"""The story of a demo: deliveries go out as events, and what came of each is read from the lake and the server."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+from prefect import get_client
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.objects import FlowRun
+from rich.console import Console
+
+from deployments.demo.runs import deliver, settled
+from deployments.demo.served import deployments_served
+from deployments.demo.timeline import Happened, Timeline
+from feature_groups.sources.generator_deliveries import deliver as deliver_damaged
+from feature_groups.sources.replay import Month, Replay
+from feature_groups.store import connect
+from models.film_release import NAME
+from models.graph_picture import page
+from models.lake_graph import lake_graph
+from models.lake_map import LakeMap
+from models.page import write_page
+from models.registry import Registry
+
+SOURCE = "movielens"
+PIPELINE = "pipeline"
+
+
+class Story:
+    """Tells a lake of deliveries, and writes down what came of them.
+
+    Args:
+        home: Folder of the demo.
+        console: Where progress is shown.
+        client: Of the server.
+        log: Of the process that serves the deployments.
+    """
+
+    def __init__(self, home: Path, console: Console, client: SyncPrefectClient, log: Path) -> None:
+        self._home, self._console, self._client, self._log = home, console, client, log
+        self.timeline: Timeline = []
+        self._switches = self._releases = self._asked = 0
+
+    @classmethod
+    @contextmanager
+    def begun(cls, home: Path, console: Console) -> Iterator[Story]:
+        """With every deployment served, until the block ends.
+
+        Args:
+            home: Folder of the demo.
+            console: Where progress is shown.
+
+        Raises:
+            ServerUnavailable: They are not served in time.
+        """
+        environment = {
+            "ALLUVIA_LAKE": str(home / "lake"),
+            "ALLUVIA_DATA": str(home / "delivered"),
+            "ALLUVIA_CLOCK": str(home / "now"),
+            # A laptop's runs are asked for by the second; on a server ten seconds are as good.
+            "PREFECT_RUNNER_POLL_FREQUENCY": "1",
+        }
+        os.environ.update(environment)
+        with get_client(sync_client=True) as client, deployments_served(client, home, environment) as log:
+            yield cls(home, console, client, log)
+
+    def month(self, archive: Replay, month: Month) -> None:
+        """Deliver a month, and wait for what comes of it."""
+        self._now(month.end)
+        archive.deliver(month, self._home / "delivered")
+        self._told(month.end, f"{month.new:,} new ratings, {month.rows:,} by now")
+
+    def damaged(self, archive: Replay, month: Month) -> None:
+        """Deliver a month whose times are in milliseconds: the contract must refuse it."""
+        self._now(month.end)
+        archive.deliver(month, self._home / "delivered")
+        deliver_damaged(self._home / "delivered", self._home / "delivered" / "ratings.dat", "milliseconds")
+        self._told(month.end, f"{month.rows:,} ratings, their times in milliseconds by mistake")
+
+    def addresses(self, dashboard: str) -> Sequence[str]:
+        """What there is to open now."""
+        lake = self._home / "lake"
+        newest = self._registry().champion()
+        card = lake / "model_cards" / f"{newest.id[:12]}.html" if newest else None
+        reports = sorted((lake / "monitoring").glob("*.html"), key=lambda path: path.stat().st_mtime)
+        graph = self._graph()
+        return [
+            f"Dashboard:      {dashboard}",
+            f"Model card:     {card.as_uri() if card and card.exists() else 'none: nothing was released'}",
+            f"Drift report:   {reports[-1].as_uri() if reports else 'none: nothing was monitored'}",
+            f"Lineage graph:  {graph.as_uri()}",
+            f"Look inside:    alluvia groups --lake {lake}",
+        ]
+
+    def _graph(self) -> Path:
+        """The lake as a picture."""
+        return write_page(self._home / "graph.html", page("The demo's lake", lake_graph(LakeMap(connect()))))
+
+    def _now(self, at: datetime) -> None:
+        path = self._home / "now"
+        path.with_suffix(".new").write_text(at.isoformat(), encoding="ascii")
+        path.with_suffix(".new").replace(path)
+
+    def _told(self, at: datetime, what: str) -> None:
+        """Send the event, wait, and write down what came of it."""
+        self._console.print(f"[bold]{at:%Y-%m-%d}[/bold]  {what}")
+        began = time.monotonic()
+        runs = settled(self._client, deliver(self._client, SOURCE), self._log, self._say)
+        pipelines = [run for run in runs if run.name.startswith(PIPELINE)]
+        first = pipelines[0] if pipelines else None
+        self._add(Happened(at, "delivery", what, _came_of(first), time.monotonic() - began))
+        for run in pipelines:
+            if run.state is not None and not run.state.is_completed():
+                champion = self._registry().champion()
+                goes_on = f"; champion {champion.id[:12]} goes on answering" if champion else ""
+                self._add(Happened(at, "refused", _came_of(run), f"nothing was written{goes_on}"))
+        for reasons in self._alarms():
+            self._add(Happened(at, "drift", reasons, "a training was asked for"))
+        for kind, came, why in self._released():
+            self._add(Happened(at, kind, came, why))
+
+    def _alarms(self) -> list[str]:
+        """Why trainings were asked for since the last look."""
+        entries = connect().metadata.entries(f"monitoring/{NAME}/asked")
+        fresh, self._asked = entries[self._asked :], len(entries)
+        return ["; ".join(entry["reasons"]) for entry in fresh]
+
+    def _released(self) -> list[tuple[str, str, str]]:
+        """What candidates came of since the last look: kind, what and why."""
+        registry = self._registry()
+        switches, releases = registry.switches(), registry.releases()
+        fresh, self._switches = switches[self._switches :], len(switches)
+        made, self._releases = releases[self._releases :], len(releases)
+        promoted = {switch.champion for switch in fresh}
+        lines = [("released", f"release {switch.champion or ''!s:.12} serves", switch.reason) for switch in fresh]
+        for one in made:
+            if one.id not in promoted:
+                reasons = registry.get(one.id).verdict.get("reasons", [])
+                lines.append(("kept", f"candidate {one.id[:12]} does not serve", "; ".join(map(str, reasons))))
+        return lines
+
+    def _registry(self) -> Registry:
+        return Registry(connect(), NAME)
+
+    def _add(self, happened: Happened) -> None:
+        self.timeline.append(happened)
+        if happened.kind != "delivery":
+            self._console.print(f"            {happened.kind}: {happened.what}. {happened.why}")
+
+    def _say(self, line: str) -> None:
+        self._console.print(f"            {line} ...", style="dim")
+
+
+def _came_of(run: FlowRun | None) -> str:
+    if run is None:
+        return "nothing was to be done"
+    return (run.state.message if run.state else None) or str(run.state_name)
