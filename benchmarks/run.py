@@ -33,6 +33,7 @@ BENCHMARKS = (
     "join_growth",
     "training",
     "refresh",
+    "plan",
     "rankers",
     "cascade",
 )

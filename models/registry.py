@@ -285,6 +285,9 @@ class Registry:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
+        if not self.metadata.shared:
+            yield
+            return
         path = self._store.lake / "locks" / f"registry_{self.name}.lock"
         with table_lock(path, timeout=self._store.writer.lock_timeout, who=author(), where=self.where):
             yield

@@ -24,7 +24,12 @@ class Metadata:
 
     Args:
         root: Folder of the metadata, made when it is first written to.
+
+    Attributes:
+        shared: Whether other processes see what is written.
     """
+
+    shared = True
 
     def __init__(self, root: Path) -> None:
         root.mkdir(parents=True, exist_ok=True)

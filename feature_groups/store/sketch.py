@@ -16,6 +16,8 @@ class Sketch(Metadata):
     So everything that decides, computes and compares works as it does, and leaves no trace. The folder need not exist.
     """
 
+    shared = False
+
     def __init__(self, root: Path) -> None:
         self._drawn: dict[str, bytes] = {}
         self._gone: set[str] = set()

@@ -147,7 +147,7 @@ def draft_groups(draft: Draft, store: FeatureStore, groups: Sequence[FeatureGrou
         groups: In dependency order; those that are not computed are passed over.
         data: Folder of the raw files.
     """
-    steps = Steps(store)
+    steps = Steps(store, remember=True)
 
     def decided(group: FeatureGroup, unsettled: tuple[str, ...]) -> tuple[bool, Sequence[str]]:
         decision = steps.decide(group, data, unsettled)

@@ -81,10 +81,16 @@ class Decision:
 
 
 class Steps:
-    """Decides about and records the steps that bring feature groups up to date."""
+    """Decides about and records the steps that bring feature groups up to date.
 
-    def __init__(self, store: FeatureStore) -> None:
+    Args:
+        store: The lake.
+        remember: Look at each table once: for who writes nothing meanwhile.
+    """
+
+    def __init__(self, store: FeatureStore, *, remember: bool = False) -> None:
         self._store = store
+        self._outputs: dict[str, dict[str, Any] | None] | None = {} if remember else None
 
     def decide(self, group: FeatureGroup, data: Path | None, unsettled: Collection[str] = ()) -> Decision:
         """Compare the step with its newest record.
@@ -187,6 +193,13 @@ class Steps:
 
     def output(self, group: FeatureGroup) -> dict[str, Any] | None:
         """A group's table as it is: id, version and content; None when there is none."""
+        if self._outputs is None:
+            return self._output(group)
+        if group.id not in self._outputs:
+            self._outputs[group.id] = self._output(group)
+        return self._outputs[group.id]
+
+    def _output(self, group: FeatureGroup) -> dict[str, Any] | None:
         stored = self._store.get_or_create_feature_group(group)
         try:
             self._store.reader.resolve(stored.table, None)

@@ -111,7 +111,7 @@ def is_running(pid: int) -> bool:
 
 def table(out: str) -> dict[str, list[str]]:
     """The closing table by group; its last column is one text."""
-    rows = [line.strip().split(maxsplit=7) for line in out.splitlines() if re.match(r" +\w+_v\d+ ", line)]
+    rows = [line.strip().split(maxsplit=7) for line in out.splitlines() if re.match(r" +\w+_v\d+ +[\d-]+ ", line)]
     return {row[0]: row[1:] for row in rows}
 
 
@@ -130,11 +130,12 @@ def test_the_next_run_goes_on_where_the_first_was_stopped(completed: subprocess.
     rows = table(completed.stdout)
     derived = ["movie_stats_v1", "user_activity_v1", "user_history_v1"]
     assert list(rows) == ["movies_v1", "users_v1", "age_labels_v1", "ratings_v1", *derived]
-    steps = [
-        line.strip() for line in completed.stdout.splitlines() if re.match(r" +(dataset|router|branch|release) ", line)
-    ]
-    assert len(steps) == 7
-    assert re.search(r"dataset age_gate_v1 +number 1: fold_0 \d+", completed.stdout)
+    steps = re.findall(
+        r"^ +(age_gate_v1|ranking_v1|router|rankings|branch_\w+|evaluation|release) ", completed.stdout, re.M
+    )
+    branches = ["branch_adults", "branch_minors", "branch_popular"]
+    assert steps == ["age_gate_v1", "ranking_v1", "router", "rankings", *branches, "evaluation", "release"]
+    assert re.search(r"age_gate_v1 +number 1: fold_0 \d+", completed.stdout)
     assert re.search(r"^(Release \w{12} serves|Refused: )", completed.stdout, flags=re.MULTILINE)
     assert "Model card: " in completed.stdout
     assert rows["movies_v1"][-1].startswith("skipped: unchanged since ")
@@ -208,8 +209,8 @@ def test_an_unknown_group_is_one_message(repeated: object, shell: Shell, data: P
     done = shell.run([*MODULE, "--data", str(data), "--select", "rating"])
 
     assert done.returncode == 1
-    assert done.stderr.startswith("FG002 unknown feature group: feature group 'rating' was not refreshed")
-    assert "Did you mean 'ratings_v1'?" in done.stderr
+    assert done.stderr.startswith("S001 no such step: selection 'rating' chose nothing")
+    assert "Did you mean 'ratings'?" in done.stderr
     assert "Traceback" not in done.stderr + done.stdout
 
 

@@ -1,0 +1,212 @@
+"""What each kind of change executes, of datasets, training and scoring; and what the plan said of it before."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+from prefect.client.orchestration import SyncPrefectClient
+
+from feature_groups import predictions
+from feature_groups.store import connect
+from feature_groups.store.step_errors import NoSuchStep, StepNotReady
+from feature_groups.store.step_plan import Plan
+from feature_groups.views import age_gate
+from film_lake import QUICK, FilmLake, film_lake
+from flows import scoring as scoring_module
+from flows import training as training_module
+from flows.scoring import scoring
+from flows.step import step
+from flows.training import training
+from models import cascade_fit, film_rows, model_steps
+from models.film_order import TRAINING
+from models.film_parameters import FilmParameters
+from models.film_pipeline import plan
+from models.film_replay import replay
+from models.model_steps import ModelSteps
+from small_world import files, foretold
+
+VARIANT = QUICK.model_copy(update={"miss_cost": 3.0})
+"""Another one than the champion's, so that judging it is not left out."""
+BRANCHES = ["branch_adults", "branch_minors", "branch_popular"]
+TRAINED = ["router", "rankings", *BRANCHES, "evaluation", "release"]
+SCORED = ["predictions", "outcomes"]
+PLANNED = "tag:dataset tag:training tag:scoring"
+
+pytestmark = pytest.mark.usefixtures("client")
+
+
+@pytest.fixture(autouse=True)
+def _one_session(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (training_module, scoring_module):
+        monkeypatch.setattr(module, "stop_session", lambda: None)
+
+
+@pytest.fixture(scope="module")
+def finished(client: SyncPrefectClient, tmp_path_factory: pytest.TempPathFactory) -> FilmLake:
+    """A lake with a champion after a training of another variant and a scoring."""
+    made = film_lake(tmp_path_factory.getbasetemp()).copy(tmp_path_factory.mktemp("changes") / "copy")
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (training_module, scoring_module):
+            patch.setattr(module, "stop_session", lambda: None)
+        assert list(executed(made)) == [*TRAINED, *SCORED]
+    return made
+
+
+@pytest.fixture
+def lake(finished: FilmLake, tmp_path: Path) -> FilmLake:
+    return finished.copy(tmp_path / "copy")
+
+
+def executed(made: FilmLake, parameters: FilmParameters = VARIANT) -> dict[str, str]:
+    """The steps that a training and a scoring executed, and why."""
+    trained = training(lake=made.lake, engine="polars", parameters=parameters, promote="none")
+    scored = scoring(lake=made.lake, engine="polars")
+    return {one.name: one.why for one in (*trained.steps, *scored.steps) if one.outcome == "run"}
+
+
+def planned(made: FilmLake, parameters: FilmParameters = VARIANT, wanted: str = PLANNED) -> Plan:
+    return plan(connect(made.lake, look_only=True), made.data, wanted=wanted, parameters=parameters)
+
+
+def own(*given: object) -> object:
+    return cascade_fit_own(*given)  # type: ignore[operator]
+
+
+def rows_again(*given: object) -> object:
+    return router_rows(*given)  # type: ignore[operator]
+
+
+cascade_fit_own: object = cascade_fit._own
+router_rows: object = film_rows.router_rows
+
+
+def change_code(made: FilmLake, patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(cascade_fit, "_own", own)  # called by what fits a branch
+    patch.setattr(film_rows, "router_rows", rows_again)  # called by what predicts
+
+
+def move_an_input_that_changes_nothing(made: FilmLake, patch: pytest.MonkeyPatch) -> None:
+    made.rate([(1, made.restricted()[0], 1)], age_gate.now(made.store) + timedelta(hours=1))
+
+
+def lose_outputs(made: FilmLake, patch: pytest.MonkeyPatch) -> None:
+    member = ModelSteps(made.store.metadata, TRAINING).last("router")
+    assert member is not None
+    made.store.metadata.remove(f"registries/films/objects/{member['router']['sha256']}")
+    shutil.rmtree(next((made.lake / "training_datasets" / "ranking_v1").iterdir()) / "parts" / "train")
+    log = made.predictions()
+    made.store.get_or_create_feature_group(predictions.v1).delete_rows(log.head(1).select("prediction_id"))
+
+
+Act = Callable[[FilmLake, pytest.MonkeyPatch], None]
+CHANGES: dict[str, tuple[Act, FilmParameters, dict[str, str]]] = {
+    "nothing": (lambda made, patch: None, VARIANT, {}),
+    # The branches are made again as they were, so what judges them is skipped.
+    "code": (change_code, VARIANT, dict.fromkeys([*BRANCHES, "predictions"], "code changed: ")),
+    "a parameter": (
+        lambda made, patch: None,
+        VARIANT.model_copy(update={"ece": 0.5}),
+        {"release": "parameter changed: variant"},
+    ),
+    "the lock": (
+        lambda made, patch: patch.setattr(model_steps, "lock_hash", lambda: "other"),
+        VARIANT,
+        dict.fromkeys([*TRAINED, *SCORED], "requirements.lock changed"),
+    ),
+    # Of the same content: what is trained on the new dataset would be what is there.
+    "an input's version": (
+        move_an_input_that_changes_nothing,
+        VARIANT,
+        {
+            "age_gate_v1": "ratings_v1 moved from v1 to v2",
+            "predictions": "parameter changed: asked_at; ratings_v1 moved from v1 to v2",
+            "outcomes": "parameter changed: until; predictions_v1 moved from v1 to v2",
+        },
+    ),
+    # All of them are made again as they were, so nothing that needs them runs.
+    "outputs that are gone": (
+        lose_outputs,
+        VARIANT,
+        {
+            "router": "its router is gone",
+            "ranking_v1": "The file parts/train/",
+            "predictions": "its predictions are gone",
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_change_executes_what_depends_on_it_as_the_plan_said(
+    change: str, lake: FilmLake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    act, parameters, expected = CHANGES[change]
+    act(lake, monkeypatch)
+    before = files(lake.lake)
+    told = planned(lake, parameters)
+    assert files(lake.lake) == before
+
+    made = executed(lake, parameters)
+    assert set(made) == set(expected), made
+    assert {name: why[: len(expected[name])] for name, why in made.items()} == expected
+    foretold(told, made)
+    assert executed(lake, parameters) == {}
+
+
+def test_steps_are_done_one_by_one_and_say_what_they_still_need(lake: FilmLake) -> None:
+    other = VARIANT.model_copy(update={"penalties": (50.0,)})
+    with pytest.raises(StepNotReady, match=r"rankings.*\n.*parameter changed: penalties"):
+        training(lake=lake.lake, engine="polars", parameters=other, select="branch_adults")
+    assert planned(lake, other, "branch_adults").step("branch_adults").outcome == "fails"
+    for name in ("rankings", "branch_adults"):
+        done = training(lake=lake.lake, engine="polars", parameters=other, select=name)
+        assert [(one.name, one.outcome) for one in done.steps] == [(name, "run")]
+        assert (done.candidate, done.release) == ("", lake.registry.champion().id)  # type: ignore[union-attr]
+    done = training(lake=lake.lake, engine="polars", parameters=other, select="+branch_minors", exclude="tag:dataset")
+    assert [(one.name, one.outcome) for one in done.steps] == [
+        ("router", "skipped"),
+        ("rankings", "skipped"),
+        ("branch_minors", "run"),
+    ]
+
+
+def test_a_step_is_a_flow_of_its_own(lake: FilmLake) -> None:
+    for name in ("movies", "age_gate", "router", "outcomes"):
+        expected = "run" if name == "router" else "skipped"  # the default variant was never trained
+        assert step(name, lake.data, lake.lake, "polars") == expected
+    with pytest.raises(NoSuchStep, match="Did you mean 'router'"):
+        step("rooter", lake.data, lake.lake)
+
+
+@pytest.mark.parametrize("name", ["router", "branch_minors", "evaluation", "release", "age_gate", *SCORED])
+def test_a_step_replayed_on_what_its_record_names_is_what_it_was_and_leaves_no_trace(
+    name: str, finished: FilmLake
+) -> None:
+    before = files(finished.lake)
+    made = replay(connect(finished.lake, look_only=True), name, data=finished.data, parameters=VARIANT)
+
+    assert made.equal, made
+    assert (made.record, made.changed) == (1, ())
+    assert files(finished.lake) == before
+
+
+def test_a_replay_by_other_code_says_that_it_differs_and_what_changed(
+    lake: FilmLake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def older(*given: object) -> pl.DataFrame:
+        rows: pl.DataFrame = router_rows(*given)  # type: ignore[operator]
+        return rows.with_columns(year_mean=pl.col("year_mean") + 5)
+
+    monkeypatch.setattr(film_rows, "router_rows", older)
+    lake.rate([(1, lake.restricted()[0], 1)], age_gate.now(lake.store) + timedelta(hours=1))
+    made = replay(connect(lake.lake, look_only=True), "predictions")
+
+    assert not made.equal
+    assert "of 100 predictions" in made.said
+    assert made.inputs["ratings_v1"] == "v1"
+    assert any(line.startswith("code changed: ") for line in made.changed)
