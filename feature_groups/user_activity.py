@@ -8,29 +8,11 @@ import narwhals as nw
 import pandera.polars as pa
 
 from feature_groups import movies, ratings
+from feature_groups.sources import movielens
 from feature_groups.store import Aggregation, FeatureGroup, Frame, UtcDatetime, invariant
 from feature_groups.store.portable import epoch_seconds
 
-GENRES = {
-    "action": "Action",
-    "adventure": "Adventure",
-    "animation": "Animation",
-    "childrens": "Children's",
-    "comedy": "Comedy",
-    "crime": "Crime",
-    "documentary": "Documentary",
-    "drama": "Drama",
-    "fantasy": "Fantasy",
-    "film_noir": "Film-Noir",
-    "horror": "Horror",
-    "musical": "Musical",
-    "mystery": "Mystery",
-    "romance": "Romance",
-    "sci_fi": "Sci-Fi",
-    "thriller": "Thriller",
-    "war": "War",
-    "western": "Western",
-}
+GENRES = {name.lower().replace("'", "").replace("-", "_"): name for name in movielens.GENRES}
 """MovieLens' genres by the word that column names use for them."""
 
 SESSION_GAP = 30 * 60

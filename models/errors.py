@@ -14,8 +14,9 @@
     ├── cascades       M300 InvalidProbabilityModel · M301 NothingToTellApart · M302 ScoresNotFinite
     │                  M303 FoldsMismatch · M304 InvalidPolicy · M305 InvalidCascade
     │                  M306 CascadeFailed
-    └── predictions    M400 NothingServes · M401 UnknownPrediction · M402 LineageGone
-                       M403 PredictionDiffers · M404 CannotBeAsked
+    ├── predictions    M400 NothingServes · M401 UnknownPrediction · M402 LineageGone
+    │                  M403 PredictionDiffers · M404 CannotBeAsked
+    └── monitoring     M500 NotWatched
 
 The printed form is that of `feature_groups.store.errors`.
 """
@@ -245,3 +246,9 @@ class CannotBeAsked(AlluviaError):
     """A scoring is asked for in a way that cannot be meant."""
 
     code, title = "M404", "scoring cannot be asked"
+
+
+class NotWatched(AlluviaError):
+    """A release cannot be monitored, or not in the way asked for."""
+
+    code, title = "M500", "cannot be monitored"

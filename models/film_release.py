@@ -11,6 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from models.cascade_decision import FittedCascade, Routing
+from models.drift_profile import DriftProfile
 from models.loaded_release import Loaded, load
 from models.out_of_fold import OutOfFold
 from models.parts import Member
@@ -26,7 +27,10 @@ NAME = "films"
 OUT_OF_FOLD = "out_of_fold"
 """Role of the router's predictions for the users that it was trained on."""
 
-MEMBERS = (FittedProbabilityModel, Routing, RankingBranch, OutOfFold)
+PROFILE = "profile"
+"""Role of what its features and predictions were like in training, which monitoring compares with."""
+
+MEMBERS = (FittedProbabilityModel, Routing, RankingBranch, OutOfFold, DriftProfile)
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,8 @@ from models.film_data import FOLD, FilmData
 from models.film_evaluation import evaluated
 from models.film_gates import gates
 from models.film_parameters import FilmParameters
-from models.film_release import MEMBERS, NAME, OUT_OF_FOLD, FilmModel, load_films
+from models.film_profile import film_profile
+from models.film_release import MEMBERS, NAME, OUT_OF_FOLD, PROFILE, FilmModel, load_films
 from models.gates import Evidence, judge
 from models.golden import MAX_ROWS, Golden
 from models.holdout_evaluation import HoldOut
@@ -150,7 +151,8 @@ class FilmTraining:
         def work() -> dict[str, Any]:
             model = self.candidate(router, branches)
             golden = Golden.asked(self.data.rows.head(MAX_ROWS), model.answer)
-            members = {role: self.registry.put(member) for role, member in model.members.items()}
+            profile = film_profile(self.data.rows, self.gate.roles["features"], model)
+            members = {role: self.registry.put(member) for role, member in (model.members | {PROFILE: profile}).items()}
             kept = self.registry.put(golden)
             stored = FilmModel(FittedCascade.of_members(self._restored(members)), model.out_of_fold)
             report = self.report(evaluation)
@@ -180,12 +182,14 @@ class FilmTraining:
         inputs["evaluation"] = {"content": evaluation["report"]}
         inputs |= {role: {"content": ref.content} for role, ref in self._references(router, branches).items()}
         parameters: dict[str, Any] = {"variant": self.parameters.plain()}
-        return Stage("release", (gates, judge, Golden, Release), parameters, inputs, work)
+        return Stage("release", (gates, judge, Golden, Release, film_profile), parameters, inputs, work)
 
     def serves(self, router: Output, branches: Mapping[str, Output]) -> Release | None:
-        """The champion, where these are its very members and nothing is left to judge."""
+        """The champion, where these are its very members, nothing is left to judge, and it can be monitored."""
         champion = self.registry.champion()
-        return champion if champion is not None and self._is_made_of(champion, router, branches) else None
+        if champion is None or PROFILE not in champion.members:
+            return None
+        return champion if self._is_made_of(champion, router, branches) else None
 
     def withdrawn(self, router: Output, branches: Mapping[str, Output]) -> tuple[str, str] | None:
         """The release of these very members that somebody rolled back, and why; None where nobody did.

@@ -8,15 +8,9 @@ from dataclasses import dataclass
 
 from models.evaluation_report import EvaluationReport
 from models.gates import Verdict
+from models.page import page
 from models.release import Release
 from models.report_text import html_table
-
-_STYLE = """body{font:15px/1.5 sans-serif;color:#2d3748;max-width:60rem;margin:2rem auto;padding:0 1rem}
-table{border-collapse:collapse;margin:.6rem 0;font-size:13px}th,td{border:1px solid #e2e8f0;padding:3px 8px;
-text-align:left;overflow-wrap:anywhere}th{background:#f7fafc}h1{font-size:1.6rem}h2{font-size:1.2rem;
-border-bottom:1px solid #e2e8f0}.blessed{color:#2f855a}.refused{color:#c53030}code{overflow-wrap:anywhere}
-svg{display:block;max-width:100%;margin:.6rem 0}"""
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
 
 @dataclass(frozen=True)
@@ -61,15 +55,8 @@ def model_card(
         ("Lineage", _lineage(release, ancestry)),
     ]
     outcome = "blessed" if release.blessed else "refused" if verdict else "not judged"
-    body = "".join(f"<h2>{title}</h2>{content}" for title, content in sections if content)
-    name = html.escape(text.name)
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
-        f"<title>Model card: {name}</title><style>{_STYLE}</style></head><body>"
-        f"<h1>{name}</h1><p>Release <code>{release.id}</code>, "
-        f'<b class="{outcome.replace(" ", "-")}">{outcome}</b></p>{body}</body></html>\n'
-    )
+    lead = f'<p>Release <code>{release.id}</code>, <b class="{outcome.replace(" ", "-")}">{outcome}</b></p>'
+    return page(f"Model card: {text.name}", lead, sections, heading=text.name)
 
 
 def _paragraphs(text: str) -> str:

@@ -12,6 +12,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
 from feature_groups.store import AlluviaError, FeatureGroup, FeatureStore
+from feature_groups.store.deliveries import refuse
 from feature_groups.store.materialize import materialize as materialize_group
 from feature_groups.store.steps import Decision, Steps
 from tasks.artifacts import SHOWN, publish_failure, publish_receipt
@@ -35,6 +36,7 @@ def materialize(store: FeatureStore, group: FeatureGroup, decision: Decision, da
         )
     except AlluviaError as error:
         if is_bad_data(error):
+            refuse(store.metadata, group.id, decision.batch_key, error)
             publish_failure(group.id, error)
             emit(ContractFailed(group.id, error.code, decision.batch_key))
         raise

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -12,6 +11,7 @@ from prefect.artifacts import create_link_artifact, create_markdown_artifact, cr
 from models.evaluation_report import EvaluationReport
 from models.gates import Verdict
 from models.model_card import CardText, model_card
+from models.page import write_page
 from models.registry import Registry
 from tasks.events import ModelReleased, emit
 from tasks.retries import retried
@@ -32,7 +32,7 @@ def publish_release(
     stored = registry.report(release)
     report = EvaluationReport.from_json(stored) if stored else None
     page = model_card(release, report, text, ancestry=registry.ancestry(made["release"]))
-    path = _written(cards / f"{made['release'][:12]}.html", page)
+    path = write_page(cards / f"{made['release'][:12]}.html", page)
     verdict = Verdict.from_json(release.verdict)
     pages = [f"# Release {made['release'][:12]}", verdict.to_markdown(), report.to_markdown() if report else ""]
     create_markdown_artifact(
@@ -57,12 +57,3 @@ def _told(registry: Registry) -> list[dict[str, Any]]:
         figures = {name: round(value, 4) for name, value in sorted(release.metrics.items())}
         rows.append({"release": recorded.id[:12], "made (UTC)": recorded.at[:16], "now": role, **figures})
     return rows
-
-
-def _written(path: Path, page: str) -> Path:
-    """Write a page whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_suffix(f".{os.getpid()}")
-    beside.write_text(page, encoding="utf-8")
-    beside.replace(path)
-    return path

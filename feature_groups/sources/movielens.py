@@ -14,6 +14,30 @@ FIRST_SECOND = 788_918_400
 LAST_SECOND = 4_102_444_800
 """2100-01-01 UTC: times in milliseconds lie far beyond."""
 
+GENRES = (
+    "Action",
+    "Adventure",
+    "Animation",
+    "Children's",
+    "Comedy",
+    "Crime",
+    "Documentary",
+    "Drama",
+    "Fantasy",
+    "Film-Noir",
+    "Horror",
+    "Musical",
+    "Mystery",
+    "Romance",
+    "Sci-Fi",
+    "Thriller",
+    "War",
+    "Western",
+)
+"""MovieLens' genres. Features have a column for each: a new one needs a decision, and a new version of these."""
+
+_GENRE = "|".join(GENRES)
+
 
 class RawRating(pa.DataFrameModel):
     """One row per line of ratings.dat."""
@@ -46,7 +70,9 @@ class RawMovie(pa.DataFrameModel):
 
     movie_id: int = pa.Field(ge=1, description="Number of the film.")
     title: str = pa.Field(str_matches=r".+\(\d{4}\)$", description="Title with the year in brackets.")
-    genres: str = pa.Field(str_length={"min_value": 1}, description="Genres, separated by |.")
+    genres: str = pa.Field(
+        str_matches=rf"^({_GENRE})(\|({_GENRE}))*$", description="Genres, separated by |; none that is new."
+    )
 
 
 ratings = Source(
