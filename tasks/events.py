@@ -139,7 +139,7 @@ class FeatureDrifted:
 
 @dataclass(frozen=True)
 class MetricBreached:
-    """A metric of a release is below what it must not fall below, beyond doubt.
+    """A metric of a release may be below what it must not fall below: the lower end of its interval is.
 
     Attributes:
         registry: Name of the registry.

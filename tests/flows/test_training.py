@@ -79,7 +79,7 @@ def test_the_first_run_does_every_step_releases_what_it_judged_and_shows_it(plac
     champion = registry(place).champion()
     assert champion is not None
     assert champion.id == trained.release
-    assert set(champion.members) == {"router", "routing", "out_of_fold", "adults", "minors", "popular"}
+    assert set(champion.members) == {"router", "routing", "out_of_fold", "profile", "adults", "minors", "popular"}
     assert {used.view for used in champion.datasets} == {"age_gate_v1", "ranking_v1"}
     assert champion.trained_on["minors"] == {"router": champion.members["router"].content}
     page = Path(trained.card).read_text()

@@ -36,9 +36,11 @@ def client(user_home: Path) -> Iterator[SyncPrefectClient]:
         APILogWorker.drain_all()
 
 
-def events(client: SyncPrefectClient, group: str, **payload: object) -> list[dict[str, Any]]:
-    """The events about a feature group that say this, at least one; the server needs a moment to store them."""
-    wanted = {"filter": {"resource": {"id": [f"alluvia.feature-group.{group}"]}, "order": "DESC"}, "limit": 50}
+def events(
+    client: SyncPrefectClient, name: str, *, kind: str = "feature-group", **payload: object
+) -> list[dict[str, Any]]:
+    """The events about a feature group or a model that say this, at least one; the server stores them a moment late."""
+    wanted = {"filter": {"resource": {"id": [f"alluvia.{kind}.{name}"]}, "order": "DESC"}, "limit": 50}
 
     def found() -> list[dict[str, Any]]:
         answer = client.request("POST", "/events/filter", json=wanted).json()
