@@ -34,6 +34,7 @@ BENCHMARKS = (
     "training",
     "refresh",
     "plan",
+    "operations",
     "rankers",
     "cascade",
 )
