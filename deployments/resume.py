@@ -57,7 +57,7 @@ def _found(client: SyncPrefectClient, run: str) -> FlowRun:
         FlowFilterName,
         FlowRunFilter,
         FlowRunFilterName,
-        FlowRunFilterParentFlowRunId,
+        FlowRunFilterParentTaskRunId,
     )
     from prefect.client.schemas.sorting import FlowRunSort
     from prefect.exceptions import ObjectNotFound
@@ -68,7 +68,7 @@ def _found(client: SyncPrefectClient, run: str) -> FlowRun:
     except (ValueError, ObjectNotFound):
         pass
     ours = FlowFilter(name=FlowFilterName(any_=[WHOLE, *FLOWS]))
-    own = FlowRunFilter(parent_flow_run_id=FlowRunFilterParentFlowRunId(is_null_=True))
+    own = FlowRunFilter(parent_task_run_id=FlowRunFilterParentTaskRunId(is_null_=True))
     recent = client.read_flow_runs(flow_filter=ours, flow_run_filter=own, sort=newest, limit=_RECENT)
     if run == LAST and recent:
         return recent[0]
