@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
     from prefect.client.schemas.objects import FlowRun
 
-LAST = "last"
+LAST, WHOLE = "last", "pipeline"
+"""The newest run, and the flow that runs all others."""
 _RECENT = 50
+_TRAINING = ("parameters", "promote", "approval", "approval_hours")
 
 
 def resumed(run: str) -> tuple[str, Request]:
@@ -37,8 +39,8 @@ def resumed(run: str) -> tuple[str, Request]:
         found = _found(client, run)
         flow = client.read_flow(found.flow_id).name
     where, state = f"run {found.name!r}", found.state
-    if flow not in FLOWS:
-        what = f"It is a run of {flow}, not of {', '.join(FLOWS)}."
+    if flow not in (WHOLE, *FLOWS):
+        what = f"It is a run of {flow}, not of {', '.join((WHOLE, *FLOWS))}."
         raise _nothing(where, what, "start it anew: steps that it finished are skipped.")
     if state is None or not state.is_final():
         raise _nothing(where, "It has not ended.", "wait for it, or cancel it in the dashboard.")
@@ -50,7 +52,13 @@ def resumed(run: str) -> tuple[str, Request]:
 
 
 def _found(client: SyncPrefectClient, run: str) -> FlowRun:
-    from prefect.client.schemas.filters import FlowFilter, FlowFilterName, FlowRunFilter, FlowRunFilterName
+    from prefect.client.schemas.filters import (
+        FlowFilter,
+        FlowFilterName,
+        FlowRunFilter,
+        FlowRunFilterName,
+        FlowRunFilterParentTaskRunId,
+    )
     from prefect.client.schemas.sorting import FlowRunSort
     from prefect.exceptions import ObjectNotFound
 
@@ -59,8 +67,9 @@ def _found(client: SyncPrefectClient, run: str) -> FlowRun:
         return client.read_flow_run(UUID(run))
     except (ValueError, ObjectNotFound):
         pass
-    ours = FlowFilter(name=FlowFilterName(any_=list(FLOWS)))
-    recent = client.read_flow_runs(flow_filter=ours, sort=newest, limit=_RECENT)
+    ours = FlowFilter(name=FlowFilterName(any_=[WHOLE, *FLOWS]))
+    own = FlowRunFilter(parent_task_run_id=FlowRunFilterParentTaskRunId(is_null_=True))
+    recent = client.read_flow_runs(flow_filter=ours, flow_run_filter=own, sort=newest, limit=_RECENT)
     if run == LAST and recent:
         return recent[0]
     named = FlowRunFilter(name=FlowRunFilterName(any_=[run]))
@@ -79,8 +88,12 @@ def _request(flow: str, parameters: Mapping[str, Any]) -> Request:
     given = {name: value for name, value in parameters.items() if value is not None}
     own: dict[str, Any] = {name: Path(given.pop(name)) for name in ("data", "lake") if name in given}
     own |= {name: given.pop(name) for name in ("engine", "select", "exclude") if name in given}
-    if flow == "training" and "parameters" in given:
+    if "parameters" in given:
         given["parameters"] = FilmParameters(**given["parameters"])
+    if flow == WHOLE:
+        if given.get("train") is False:
+            own["exclude"] = "tag:dataset tag:training"
+        return Request(**own, more={"training": {name: given[name] for name in _TRAINING if name in given}})
     if flow == "scoring" and "at" in given:
         given["at"] = datetime.fromisoformat(given["at"])
     return Request(**own, first=flow, more={flow: given})

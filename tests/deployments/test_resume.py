@@ -12,6 +12,7 @@ from feature_groups.store import connect
 from feature_groups.store.step_errors import NothingToResume
 from flows import refresh as module
 from flows.comparison import comparison
+from flows.pipeline import pipeline
 
 SELECT = "users, age_labels, movies"
 
@@ -61,6 +62,14 @@ def test_a_failed_run_is_taken_up_with_its_own_parameters_and_does_only_what_was
     assert len(connect(asked.lake).catalogue()) == 3
 
 
+def test_a_run_of_the_whole_pipeline_is_taken_up_from_its_refresh_on(asked: Request, client: SyncPrefectClient) -> None:
+    assert pipeline(data=asked.data, lake=asked.lake, engine="polars", train=False, return_state=True).is_failed()
+    name, again = resumed("last")
+
+    assert (name, again.first, again.exclude) == ("pipeline", "refresh", "tag:dataset tag:training")
+    assert (again.data, again.lake, again.engine) == (asked.data, asked.lake, "polars")
+
+
 def test_what_cannot_be_taken_up_is_told(asked: Request, client: SyncPrefectClient) -> None:
     run_pipeline(asked)
     with pytest.raises(NothingToResume, match="Did you mean 'refresh users, age_labels, movies'"):
@@ -70,5 +79,5 @@ def test_what_cannot_be_taken_up_is_told(asked: Request, client: SyncPrefectClie
     assert resumed(f"refresh {SELECT}")[1].lake == asked.lake
     state = comparison(variants=[], lake=asked.lake, return_state=True)
     assert state.is_failed()
-    with pytest.raises(NothingToResume, match="a run of comparison, not of refresh, training, scoring"):
+    with pytest.raises(NothingToResume, match="a run of comparison, not of pipeline, refresh, training, scoring"):
         resumed(str(state.state_details.flow_run_id))

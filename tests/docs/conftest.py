@@ -21,7 +21,7 @@ from small_world import refresh
 
 __all__ = ["client", "user_home"]
 
-READING_VERBS = ("groups", "show", "history", "releases", "lineage", "experiments")
+READING_VERBS = ("groups", "plan", "show", "history", "releases", "lineage", "experiments")
 """Of `alluvia`: those that are run where a page shows them."""
 
 
@@ -59,7 +59,7 @@ def run(block: Block, world: FilmLake) -> None:
     match shlex.split(block.text):
         case ["make", "run", "DATA=path/to/landing", only]:
             store, data = connect(world.lake, settings=Settings(engine="polars")), landing_files.write(world.folder)
-            names = only.removeprefix("ONLY=").split(",")
+            names = only.removeprefix("SELECT=").split(",")
             groups = [group for group in discover("feature_groups") if group.name in names]
             assert len(groups) == len(names)
             refresh(store, groups, data)
