@@ -150,7 +150,7 @@ def test_d5_another_taste_leaves_the_features_quiet_and_is_told_by_what_users_li
 ) -> None:
     kept, later = judged_later(plain)
     fell, others = judged_later(shifted)
-    floor = POLICY.floor_share * kept.value
+    floor = kept.value / 2
     print(kept, fell)
 
     profile = profiled(later, SEEN)
