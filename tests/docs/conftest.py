@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import sys
 from collections.abc import Iterator
@@ -21,8 +22,12 @@ from small_world import refresh
 
 __all__ = ["client", "user_home"]
 
-READING_VERBS = ("groups", "plan", "show", "history", "releases", "lineage", "experiments")
+READING_VERBS = ("groups", "show", "history", "releases", "lineage", "experiments")
 """Of `alluvia`: those that are run where a page shows them."""
+PLACEHOLDER = re.compile(r"^[A-Z_]+$|[0-9a-f]{8}")
+"""What a reader replaces: ``RELEASE``, or an id of the page's own lake."""
+ERROR = re.compile(r"[A-Z]+\d{3} ")
+"""What the first line of an error begins with, in an answer that a page shows."""
 
 
 @pytest.fixture(scope="module")
@@ -57,15 +62,18 @@ def reading(world: FilmLake, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 def run(block: Block, world: FilmLake) -> None:
     """Do what a command does, where that is cheap; the others were checked, and have tests of their own."""
     match shlex.split(block.text):
-        case ["make", "run", "DATA=path/to/landing", only]:
+        case ["make", "run", "DATA=path/to/landing", chosen]:
             store, data = connect(world.lake, settings=Settings(engine="polars")), landing_files.write(world.folder)
-            names = only.removeprefix("SELECT=").split(",")
+            names = chosen.removeprefix("SELECT=").split(",")
             groups = [group for group in discover("feature_groups") if group.name in names]
             assert len(groups) == len(names)
             refresh(store, groups, data)
-        case ["alluvia", verb, *rest] if verb in READING_VERBS:
+        case ["alluvia", verb, *rest] if verb in READING_VERBS and not any(map(PLACEHOLDER.search, rest)):
             done = CliRunner().invoke(app, [verb, *rest])
-            assert done.exit_code == 0, done.output
+            if ERROR.match(block.answer):
+                assert (done.exit_code, done.stderr.splitlines()[0]) == (1, block.answer)
+            else:
+                assert done.exit_code == 0, done.output
 
 
 def _ours(name: str, module: object) -> bool:

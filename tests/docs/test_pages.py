@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import runpy
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -43,7 +44,7 @@ def test_what_a_page_shows_works(block: Block, reading: Reading, capsys: pytest.
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(PROJECT)))
 def test_every_block_says_what_it_is(page: Path) -> None:
-    assert shown_languages(page) <= {"python", "sh", "text"}
+    assert shown_languages(page) <= {"python", "sh", "console", "text"}
 
 
 @pytest.fixture(scope="module")
@@ -127,3 +128,16 @@ def test_every_link_leads_somewhere(page: Path) -> None:
         if place:
             headings = re.findall(r"^#+ (.+)$", found.read_text(), flags=re.MULTILINE)
             assert place in {re.sub(r"[^\w -]", "", h).lower().replace(" ", "-") for h in headings}, (target, place)
+
+
+def test_the_picture_of_the_concepts_is_the_one_that_is_drawn() -> None:
+    drawn = runpy.run_path(str(PROJECT / "docs" / "pictures" / "concepts.py"))["drawn"]()
+
+    assert (PROJECT / "docs" / "pictures" / "concepts.svg").read_text() == drawn
+
+
+def test_every_page_is_in_the_index() -> None:
+    index = (PROJECT / "docs" / "README.md").read_text()
+
+    for page in (PROJECT / "docs").rglob("*.md"):
+        assert page.name == "README.md" or f"({page.relative_to(PROJECT / 'docs')})" in index, page.name

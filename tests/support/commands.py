@@ -46,8 +46,10 @@ def check(command: str) -> None:
     match words:
         case ["make", *rest]:
             _make(rest)
-        case ["alluvia", *rest]:
+        case ["alluvia" | ".venv/bin/alluvia", *rest]:
             _alluvia(rest)
+        case ["source", ".venv/bin/activate"]:
+            pass
         case [python, "-m", module, *rest] if python in PYTHON:
             _module(module, rest)
         case [python, file, *_] if python in PYTHON:
@@ -83,6 +85,11 @@ def _make(words: Sequence[str]) -> None:
 def _alluvia(words: Sequence[str]) -> None:
     command = get_command(app)
     assert isinstance(command, typer.core.TyperGroup)
+    if words and words[0].startswith("--"):  # looked up only: some of them do their work while they are parsed
+        known = {"--help", *(name for option in command.params for name in option.opts)}
+        if words[0].partition("=")[0] not in known:
+            raise WrongCommand(f"alluvia does not know {words[0]}.")
+        return
     try:
         with command.make_context("alluvia", list(words), resilient_parsing=False) as context:
             verb, found, rest = command.resolve_command(context, [*context._protected_args, *context.args])

@@ -18,6 +18,8 @@ from commands import lines
 
 PROJECT = Path(__file__).parents[2]
 PAGES = [PROJECT / "README.md", PROJECT / "CONTRIBUTING.md", *sorted((PROJECT / "docs").rglob("*.md"))]
+COMMANDS = ("sh", "console")
+"""Blocks of commands: as one would put them into a file, or typed after a ``$``, with what is answered."""
 _FILE = re.compile(r"\n`([\w/]+\.py)`\n+$")
 _NEEDS = re.compile(r"# (needs .+)")
 
@@ -33,6 +35,7 @@ class Block:
         text: The code, or the command line.
         needs: What tests have not that it needs; empty when it is run.
         file: The file that the block is, or empty.
+        answer: The first line that the page shows a command to answer.
     """
 
     page: str
@@ -41,6 +44,7 @@ class Block:
     text: str
     needs: str = ""
     file: str = ""
+    answer: str = ""
     example: Example | None = field(default=None, compare=False, repr=False)
 
     def __str__(self) -> str:
@@ -50,8 +54,15 @@ class Block:
 @cache
 def blocks(page: Path) -> tuple[Block, ...]:
     """The blocks of a page, from top to bottom."""
-    parsers = [CodeBlockParser("python", PythonEvaluator()), CodeBlockParser("sh", lambda example: None)]
+    parsers = [CodeBlockParser("python", PythonEvaluator())]
+    parsers += [CodeBlockParser(language, lambda example: None) for language in COMMANDS]
     return tuple(_blocks(page, Document.parse(str(page), *parsers)))
+
+
+def typed(session: str) -> str:
+    """A session with its answers taken out, line by line."""
+    said = (line.removeprefix("$ ") if line.startswith("$ ") else "" for line in session.split("\n"))
+    return "\n".join(said)
 
 
 def shown_languages(page: Path) -> set[str]:
@@ -64,10 +75,13 @@ def _blocks(page: Path, document: Document) -> Iterator[Block]:
     name = str(page.relative_to(PROJECT))
     for example in document.examples():
         text, line = str(example.parsed), example.line
-        if document.text[example.start :].lstrip().startswith("```sh"):
-            for number, command, comment in lines(text):
+        language = document.text[example.start :].lstrip("`\n").partition("\n")[0]
+        if language in COMMANDS:
+            for number, command, comment in lines(typed(text) if language == "console" else text):
                 found = _NEEDS.search(comment)
-                yield Block(name, line + 1 + number, "command", command, found[1] if found else "")
+                needs, said = found[1] if found else "", text.split("\n")[number + 1 : number + 2]
+                answer = said[0] if said and language == "console" else ""
+                yield Block(name, line + 1 + number, "command", command, needs, answer=answer)
             continue
         if file := _FILE.search(document.text[: example.start]):
             yield Block(name, line, "file", text, file=file[1])

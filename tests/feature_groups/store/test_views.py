@@ -354,6 +354,15 @@ def test_a_query_is_read_with_what_the_joined_groups_said_at_each_event(shop: Fe
     assert sorted(made.rows(), key=repr) == sorted(expected, key=repr)
 
 
+def test_a_filter_on_the_first_group_of_a_query_keeps_its_rows_only(shop: FeatureStore) -> None:
+    busy = visits.select("customer", "pages").filter(visits["pages"] > 50)
+    with_country = busy.join(customers.select("country"))
+
+    expected = sorted((row["customer"], row["pages"]) for row in rows_of(visits, shop) if row["pages"] > 50)
+    for query in (busy, with_country):
+        assert sorted(shop.read(query).select("customer", "pages").collect().rows()) == expected
+
+
 def test_an_inner_join_of_a_query_drops_rows_and_inside_another_join_only_its_values(shop: FeatureStore) -> None:
     bought = rows_of(purchases, shop)
     known = [row for row in bought if row["product"] != "p8"]
