@@ -23,6 +23,7 @@ from deployments.automations import register
 from deployments.register import deploy, prepare
 from deployments.revision import revision
 from feature_groups.store.errors import InvalidSettings
+from local_server import beside
 from tasks.spark_limit import SPARK, spark_slot
 
 NAMES = ["reconcile", "pipeline", "refresh", "training", "scoring", "comparison"]
@@ -137,7 +138,7 @@ def test_triggers_start_one_deployment_and_say_what_woke_it(
 ) -> None:
     found = automations(client)
 
-    assert set(found) == {*TRIGGERS, WATCH}
+    assert set(found) - ALERTS == {*TRIGGERS, WATCH}
     for name, (event, resource, started) in TRIGGERS.items():
         trigger, (action,) = found[name]["trigger"], found[name]["actions"]
         assert (trigger["expect"], trigger["match"]) == ([event], {"prefect.resource.id": resource})
@@ -176,9 +177,7 @@ def test_tasks_that_may_start_spark_take_turns(
             with lock:
                 inside -= 1
 
-    threads = [threading.Thread(target=work) for _ in range(2)]
-    for thread in threads:
-        thread.start()
+    threads = [beside(work) for _ in range(2)]
     for thread in threads:
         thread.join()
     assert most == 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import threading
 import uuid
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.exceptions import PrefectHTTPStatusError
 from prefect.flow_runs import resume_flow_run
 
-from local_server import eventually
+from local_server import beside, eventually
 from models.errors import NotApproved
 from models.registry import Registry
 from released import registry, release
@@ -92,10 +91,7 @@ def test_a_run_waits_with_a_form_and_does_what_is_decided(
 ) -> None:
     asked, forms = candidate(made, 2), []
     name = unique()
-    person = threading.Thread(
-        target=lambda: forms.append(answered(client, name, decision=decision, by="ada", reason="looked at it"))
-    )
-    person.start()
+    person = beside(lambda: forms.append(answered(client, name, decision=decision, by="ada", reason="looked at it")))
     answer = asking(made, asked, name)
     person.join()
 
@@ -115,8 +111,7 @@ def test_an_answer_that_does_not_fit_the_form_is_refused_and_the_run_goes_on_wai
     asked = candidate(made, 2)
     said: list[Answer] = []
     name = unique()
-    run_of = threading.Thread(target=lambda: said.append(asking(made, asked, name)))
-    run_of.start()
+    run_of = beside(lambda: said.append(asking(made, asked, name)))
     run = paused(client, name)
     form(client, run)
     body = {"run_input": {"decision": "perhaps", "by": "ada"}}
@@ -134,8 +129,7 @@ def test_nobody_answers_and_the_next_run_asks_again(made: Registry, client: Sync
     with pytest.raises(NotApproved, match="Nobody approved or rejected it within"):
         asking(made, asked, unique(), hours=1 / 3600)
     name = unique()
-    person = threading.Thread(target=lambda: answered(client, name, decision="promote", by="ada"))
-    person.start()
+    person = beside(lambda: answered(client, name, decision="promote", by="ada"))
     assert asking(made, asked, name).promote
     person.join()
 
