@@ -1,5 +1,5 @@
 from __future__ import annotations
 
-from local_server import user_home
+from local_server import client, user_home
 
-__all__ = ["user_home"]
+__all__ = ["client", "user_home"]

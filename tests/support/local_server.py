@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextvars
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -49,6 +51,13 @@ def events(
     EventsWorker.drain_all()
     eventually(lambda: bool(found()))
     return found()
+
+
+def beside(work: Callable[[], object]) -> threading.Thread:
+    """Do something in a thread that talks to the same server, which a plain thread would not know."""
+    thread = threading.Thread(target=contextvars.copy_context().run, args=[work])
+    thread.start()
+    return thread
 
 
 def eventually(holds: Callable[[], bool], seconds: float = 20) -> None:
