@@ -66,7 +66,8 @@ def read_query(store: FeatureStore, query: Query, as_of: AsOf, engine: str | Non
     table = store.get_or_create_feature_group(group).table
     if not query.joins:
         frame, _, _ = store.reader.read(table, pin.version, chosen.name, ingested=False)  # type: ignore[arg-type]
-        return (frame.filter(query.where.expr()) if query.where is not None else frame).select(*query.columns).to_native()
+        frame = frame if query.where is None else frame.filter(query.where.expr())
+        return frame.select(*query.columns).to_native()
     root, _, _ = store.reader.read(table, pin.version, "polars", ingested=False)
     root = root.filter(query.where.expr()) if query.where is not None else root
     rows: pl.LazyFrame = root.to_native()
