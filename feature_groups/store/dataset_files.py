@@ -27,10 +27,13 @@ def write_rows(rows: pl.DataFrame, folder: Path, varied: Collection[str]) -> Non
     folder.mkdir(parents=True)
     schema = rows.schema
     by_difference = [c for c in varied if schema[c].is_integer() or schema[c].is_temporal()]
+    elements = {
+        name: dtype.inner if isinstance(dtype, (pl.List, pl.Array)) else dtype for name, dtype in schema.items()
+    }
     by_dictionary = [
-        f"{name}.list.element" if dtype.is_nested() else name
-        for name, dtype in schema.items()
-        if name not in by_difference and not dtype.is_float() and dtype != pl.Boolean
+        f"{name}.list.element" if schema[name].is_nested() else name
+        for name, dtype in elements.items()
+        if name not in by_difference and not dtype.is_float()
     ]
     encoding = dict.fromkeys(by_difference, "DELTA_BINARY_PACKED")
     options = {"use_dictionary": by_dictionary, "column_encoding": encoding}
