@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import narwhals as nw
 
 from feature_groups.store.errors import SplitRefused
+from feature_groups.store.feature_group import FeatureGroup
 from feature_groups.store.look_up import microseconds
 from feature_groups.store.lookup_plan import Node
 from feature_groups.store.names import PART, ROW
@@ -48,7 +49,7 @@ def checked_look_ups(store: FeatureStore, request: Request, data: ViewData, whol
         SplitRefused: Rows of a group with the view's entity as key would reach several parts.
     """
     roles = [role for role in _EVERY for join in request.view.joins([role]) for _ in join.query.nodes()]
-    newest = {node.group.id: _newest(store, request, node) for node in data.nodes}
+    newest = {node.group.id: _newest(store, request, node.group) for node in data.nodes}
     counts: dict[str, nw.Expr] = {}
     for node, role in zip(data.nodes, roles, strict=True):
         counts[f"without_{node.look.name}"] = nw.col(node.look.at).is_null()
@@ -93,14 +94,11 @@ def warnings(look_ups: Sequence[Mapping[str, Any]], rows: int) -> list[str]:
     return list(dict.fromkeys(told))
 
 
-def _newest(store: FeatureStore, request: Request, node: Node) -> datetime | None:
-    group = node.group
+def _newest(store: FeatureStore, request: Request, group: FeatureGroup) -> datetime | None:
     if group.event_time is None:
         return None
-    table, polars = store.get_or_create_feature_group(group).table, store.shop.polars
-    rows, _, _ = store.reader.read(table, request.pins[group.id].version, "polars", ingested=False)
-    found: datetime | None = polars.collect(rows.select(nw.col(group.event_time).max())).item()
-    return found
+    table = store.get_or_create_feature_group(group).table
+    return store.reader.newest(table, request.pins[group.id].version, group.event_time)
 
 
 def _early(node: Node, role: str, nodes: Sequence[Node], roles: Sequence[str], request: Request) -> list[nw.Expr]:

@@ -18,7 +18,7 @@ import polars as pl
 from feature_groups.store.batch import Workshop
 from feature_groups.store.column_types import type_name
 from feature_groups.store.contract import ContractSpec
-from feature_groups.store.dataset_files import Files, files_of
+from feature_groups.store.dataset_files import Files, files_of, write_rows
 from feature_groups.store.dataset_guards import checked_look_ups
 from feature_groups.store.engine import Engine, Frame
 from feature_groups.store.feature_view import FeatureView
@@ -192,14 +192,14 @@ def _part(request: Request, rows: Frame, spec: ContractSpec, name: str, folder: 
         engine.write_files(rows, target)
         rows = engine.files(target)
     else:
-        rows = request.once(rows)
+        held = engine.collect(rows)
         if folder is not None:
-            engine.write_files(rows, str(folder / name))
+            write_rows(held, folder / name, [ROW, *view.spine_keys, request.spine.time])
+        rows = nw.from_native(held.lazy())
     count, statistics = _statistics(request, rows, spec)
-    entities = rows.select(*view.entity).unique().select(nw.len())
     return {
         "rows": count,
-        "entities": int(engine.collect(entities).item()),
+        "entities": _entities(request, rows, statistics),
         "content": content_hash(engine, rows, {ROW: pl.Int64(), **spec.polars_schema}, count),
         "statistics": Statistics(f"{view.where}, {name}", count, statistics).to_json(),
     }
@@ -210,6 +210,15 @@ def _statistics(request: Request, rows: Frame, spec: ContractSpec) -> tuple[int,
         return request.engine.statistics(rows, spec)
     found = [request.engine.statistics(rows.select(c.name), replace(spec, columns=(c,))) for c in spec.columns]
     return found[0][0], tuple(column for _, columns in found for column in columns)
+
+
+def _entities(request: Request, rows: Frame, statistics: Sequence[ColumnStatistics]) -> int:
+    """How many entities there are, counted once: the statistics may have counted one column's values exactly."""
+    entity = request.view.entity
+    for column in statistics:
+        if [column.name] == list(entity) and column.distinct is not None and "distinct" not in column.approximate:
+            return column.distinct + bool(column.nulls)
+    return int(request.engine.collect(rows.select(*entity).unique().select(nw.len())).item())
 
 
 def _history(store: FeatureStore, request: Request, name: str, file: str, folder: Path | None) -> dict[str, Any]:

@@ -122,6 +122,12 @@ class Snapshot(Protocol):
     def size(self) -> int:
         """Rows stored, deleted ones perhaps included; an upper estimate."""
 
+    def last(self, column: str) -> datetime | None:
+        """The last instant in a column by what the log says of the files; None where it says nothing of any.
+
+        The log may round down, not know of every file, and count deleted rows: a hint where to look.
+        """
+
     def damage(self, *, vectors: bool = False) -> str | None:
         """Which file is missing or cut short, or None; with `vectors` deletion vectors are opened too."""
 

@@ -135,6 +135,19 @@ class Reader:
         self._metadata.put_if_absent(path, made.to_json())
         return Statistics.from_json(made.to_json())
 
+    def newest(self, table: Table, version: int, column: str) -> datetime | None:
+        """The last instant in a column of the visible rows, None without any; computed by Polars.
+
+        What the log says of the files only spares reading those that lie wholly before: rows at or after any instant
+        hold the last one, or there are none, and then all are read.
+        """
+        rows, _, _ = self.read(table, version, "polars", ingested=False)
+        known = self._log.at(table.path, version).last(column)
+        found: datetime | None = None
+        for some in (rows if known is None else rows.filter(nw.col(column) >= known), rows):
+            found = found or self._shop.polars.collect(some.select(nw.col(column).max())).item()
+        return found
+
     def versions(self, table: Table, version: int, engine: Engine) -> Frame:
         """Every version of every row of a group that keeps corrections, with ``ingested_at`` and ``is_deleted``."""
         stored = self._stored(engine, table, version)

@@ -25,19 +25,29 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import cache
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
 Words = npt.NDArray[np.uint64]
+_Numbers = npt.NDArray[np.uint64] | npt.NDArray[np.float64]
+_Truths = npt.NDArray[np.bool_]
 
 FORMAT = 2
 """Raise it with any change to the arithmetic; fingerprints of another format are computed anew."""
 
 MODULUS = 1 << 128
-_CHUNK = 1_000_000
+_GAMMA = np.uint64(0x9E3779B97F4A7C15)
+_ROUNDS = (
+    (np.uint64(30), np.uint64(0xBF58476D1CE4E5B9)),
+    (np.uint64(27), np.uint64(0x94D049BB133111EB)),
+)
+_LAST = np.uint64(31)
+_CHUNK = 1 << 18
 _BLOCK = 1 << 15
+"""Rows whose words are made at once, and rows that are mixed at once: those stay in the processor's cache."""
 
 
 def fingerprint(frame: pl.DataFrame, schema: Mapping[str, pl.DataType]) -> int:
@@ -47,36 +57,62 @@ def fingerprint(frame: pl.DataFrame, schema: Mapping[str, pl.DataType]) -> int:
         frame: Rows; every column of `schema` in its type, others are ignored. Shape (n, columns).
         schema: The columns that count, with their declared types.
     """
-    total = 0
-    for offset in range(0, frame.height, _CHUNK):
-        low, high = row_hashes(frame.slice(offset, _CHUNK), schema)
-        total += _sum(low) + (_sum(high) << 64)
-    return total % MODULUS
+    return sum(_sum(low) + (_sum(high) << 64) for low, high in _hashed(frame, schema)) % MODULUS
 
 
 def row_hashes(frame: pl.DataFrame, schema: Mapping[str, pl.DataType]) -> tuple[Words, Words]:
     """The low and high 64 bits of every row's hash, each of shape (n,)."""
-    low, high = (np.zeros(frame.height, dtype=np.uint64) for _ in range(2))
-    for name, salt, factor in _constants(tuple(schema)):
-        column = frame.get_column(name)
-        valid = column.is_not_null().to_numpy() if column.null_count() else None
-        words = _words(column)
-        for part in _blocks(frame.height):
-            mixed = mix(words[part] ^ salt)
-            if valid is not None:
-                mixed *= valid[part]
-            low[part] += mixed
-            mixed *= factor
-            high[part] += mixed
-    return mix(low), mix(high)
+    low, high = (np.empty(frame.height, dtype=np.uint64) for _ in range(2))
+    done = 0
+    for some_low, some_high in _hashed(frame, schema):
+        part = slice(done, done + len(some_low))
+        low[part], high[part] = some_low, some_high
+        done = part.stop
+    return low, high
+
+
+def _hashed(frame: pl.DataFrame, schema: Mapping[str, pl.DataType]) -> Iterator[tuple[Words, Words]]:
+    """The low and high halves of the rows' hashes, block by block; the next block overwrites them."""
+    low, high, mixed, scratch = (np.empty(min(frame.height, _BLOCK), dtype=np.uint64) for _ in range(4))
+    for start in range(0, frame.height, _CHUNK):
+        chunk = frame.slice(start, _CHUNK)
+        columns = [_column(chunk.get_column(name), *mixing) for name, *mixing in _constants(tuple(schema))]
+        for part in _blocks(chunk.height):
+            size = slice(0, min(part.stop, chunk.height) - part.start)
+            lows, highs, some, spare = low[size], high[size], mixed[size], scratch[size]
+            lows[:] = highs[:] = 0
+            for words, valid, salt, factor in columns:
+                _mix(np.bitwise_xor(_bits(words[part], some), salt, out=some), spare)
+                if valid is not None:
+                    np.multiply(some, valid[part], out=some)
+                np.add(lows, some, out=lows)
+                np.multiply(some, factor, out=some)
+                np.add(highs, some, out=highs)
+            yield _mix(lows, spare), _mix(highs, spare)
+
+
+def _column(
+    column: pl.Series, salt: np.uint64, factor: np.uint64
+) -> tuple[_Numbers, _Truths | None, np.uint64, np.uint64]:
+    """A column's words, as `_words` has them; which of them are not NULL, None where all are; its salt and factor."""
+    return _words(column), column.is_not_null().to_numpy() if column.null_count() else None, salt, factor
 
 
 def _blocks(rows: int) -> Iterator[slice]:
-    """The rows in pieces that stay in the processor's cache, which saves a fifth of the time."""
     return (slice(start, start + _BLOCK) for start in range(0, rows, _BLOCK))
 
 
-def _words(column: pl.Series) -> Words:
+def _bits(words: _Numbers, out: Words) -> Words:
+    """The words of `_words`, those of floats written to `out`."""
+    if words.dtype == np.uint64:
+        return cast("Words", words)
+    # Adding positive zero turns -0.0 into 0.0 and leaves every other value as it is.
+    np.add(words, 0.0, out=out.view(np.float64))
+    return out
+
+
+def _words(column: pl.Series) -> _Numbers:
+    """The values as words, any for NULL; floats still as float64, which `_bits` makes words of."""
     dtype = column.dtype
     if isinstance(dtype, pl.List):
         return _list_words(column)
@@ -85,13 +121,13 @@ def _words(column: pl.Series) -> Words:
     if isinstance(dtype, (pl.String, pl.Binary)):
         return _xxh64(column)
     if dtype.is_float():
-        # Adding positive zero turns -0.0 into 0.0 and leaves every other value as it is.
-        return (column.cast(pl.Float64).fill_null(0.0).to_numpy() + 0.0).view(np.uint64)
+        return (column if dtype == pl.Float64 else column.cast(pl.Float64)).to_numpy()
     if isinstance(dtype, pl.Datetime):
-        column = column.dt.timestamp("us")
+        column = column.to_physical() if dtype.time_unit == "us" else column.dt.timestamp("us")
     elif isinstance(dtype, (pl.Date, pl.Boolean)):
         column = column.cast(pl.Int32)
-    return column.cast(pl.Int64).fill_null(0).to_numpy().view(np.uint64)
+    whole = column if column.dtype == pl.Int64 else column.cast(pl.Int64)
+    return (whole.fill_null(0) if whole.null_count() else whole).to_numpy().view(np.uint64)
 
 
 def _list_words(column: pl.Series) -> Words:
@@ -108,7 +144,7 @@ def _element_sums(column: pl.Series, lengths: npt.NDArray[np.int64], places: Wor
     elements = column.explode(empty_as_null=False, keep_nulls=False)
     ends = np.cumsum(lengths)
     place = np.arange(len(elements)) - np.repeat(ends - lengths, lengths)
-    mixed = mix(_words(elements) ^ places[place])
+    mixed = mix(_bits(_words(elements), np.empty(len(elements), dtype=np.uint64)) ^ places[place])
     if elements.null_count():
         mixed *= elements.is_not_null().to_numpy()
     so_far = np.concatenate([np.zeros(1, dtype=np.uint64), np.cumsum(mixed, dtype=np.uint64)])
@@ -133,15 +169,16 @@ def _constants(names: tuple[str, ...]) -> list[tuple[str, np.uint64, np.uint64]]
 
 def mix(words: Words) -> Words:
     """The finalizer of SplitMix64 of every word; shape (n,) to shape (n,)."""
-    with np.errstate(over="ignore"):
-        x = words + np.uint64(0x9E3779B97F4A7C15)
-        shifted = x >> np.uint64(30)
-        x ^= shifted
-        x *= np.uint64(0xBF58476D1CE4E5B9)
-        x ^= np.right_shift(x, np.uint64(27), out=shifted)
-        x *= np.uint64(0x94D049BB133111EB)
-        x ^= np.right_shift(x, np.uint64(31), out=shifted)
-        return x
+    return _mix(words.copy(), np.empty_like(words))
+
+
+def _mix(x: Words, scratch: Words) -> Words:
+    """`mix` in the place of its words, without new memory."""
+    np.add(x, _GAMMA, out=x)
+    for shift, factor in _ROUNDS:
+        np.bitwise_xor(x, np.right_shift(x, shift, out=scratch), out=x)
+        np.multiply(x, factor, out=x)
+    return np.bitwise_xor(x, np.right_shift(x, _LAST, out=scratch), out=x)
 
 
 def _sum(words: Words) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ import polars as pl
 
 from feature_groups.store.code_closure import closure
 from feature_groups.store.commit_note import author
-from feature_groups.store.dataset_files import files_of
+from feature_groups.store.dataset_files import files_of, write_rows
 from feature_groups.store.dataset_guards import warnings
 from feature_groups.store.dataset_log import DatasetLog
 from feature_groups.store.dataset_parts import ROLES, Made, Request, content_hash, made_parts
@@ -72,7 +72,7 @@ class TrainingDatasets:
             if split is not None:
                 split.validate(self._types(spine), view.entity, spine.time)
             folder = store.shop.spool()
-            spine = _kept(spine, folder)
+            spine = self._kept(spine, folder)
             content = _content(spine, store.shop.polars)
             identity = self._identity(pins, content, split, seed)
             identity_digest = digest(identity)
@@ -198,6 +198,17 @@ class TrainingDatasets:
             return self.rebuild(known.number, engine)
         return known
 
+    def _kept(self, spine: Spine, folder: Path) -> Spine:
+        """The spine written into the dataset's folder, computed once: in memory where it fits, else read from there."""
+        if spine.rows <= self._store.shop.budget:
+            held = spine.frame.collect()
+            write_rows(held, folder / _SPINE, [ROW, *self._view.spine_keys, spine.time])
+            return replace(spine, frame=held.lazy())
+        file = folder / _SPINE / "part-0.parquet"
+        file.parent.mkdir(parents=True)
+        spine.frame.sink_parquet(file, compression="lz4")
+        return replace(spine, frame=pl.scan_parquet(file))
+
     def _kept_spine(self, known: TrainingDataset) -> Spine:
         paths = known.paths(_SPINE)
         frame = pl.scan_parquet(paths, glob=False)
@@ -261,14 +272,6 @@ class TrainingDatasets:
                 state="is stored as it was",
                 next_step="compare with the versions of code and libraries that its manifest names.",
             )
-
-
-def _kept(spine: Spine, folder: Path) -> Spine:
-    """The spine written into the dataset's folder."""
-    file = folder / _SPINE / "part-0.parquet"
-    file.parent.mkdir(parents=True)
-    spine.frame.sink_parquet(file, compression="lz4")
-    return Spine(pl.scan_parquet(file), spine.rows, spine.columns, spine.time)
 
 
 def _on(engine: Engine, spine: Spine, folder: Path, *, large: bool) -> Frame:

@@ -109,6 +109,13 @@ class DeltaSnapshot:
         records = self._table.get_add_actions(flatten=True).column("num_records")
         return sum(int(n or 0) for n in records.to_pylist())
 
+    def last(self, column: str) -> datetime | None:
+        """The last instant in a column by the files' statistics: in whole milliseconds, deleted rows counted."""
+        files = self._table.get_add_actions(flatten=True)
+        if (name := f"max.{column}") not in files.schema.names:
+            return None
+        return max((instant for instant in files.column(name).to_pylist() if instant is not None), default=None)
+
     def damage(self, *, vectors: bool = False) -> str | None:
         """Which file is missing or cut short, or None; with `vectors` deletion vectors are opened too."""
         from deltalake.exceptions import DeltaError

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import narwhals as nw
+import numpy as np
 import polars as pl
 
 from feature_groups.store.as_of import looked_up
@@ -149,7 +150,7 @@ def _column(series: pl.Series, type_name: str) -> ColumnStatistics:
         if isinstance(dtype, pl.Boolean):
             basic |= {"mean": _float(values.mean()), "std": _float(values.cast(pl.Int8).std())}
         return ColumnStatistics(**basic)
-    ordered = values.sort()
+    ordered = _ordered(values)
     if ordered.len():
         last = ordered.len() - 1
         picked = ordered.gather([round(q * last) for q in QUANTILES]).to_list()
@@ -164,6 +165,14 @@ def _column(series: pl.Series, type_name: str) -> ColumnStatistics:
     if dtype.is_numeric():
         basic |= {"mean": _float(ordered.mean()), "std": _float(ordered.cast(pl.Float64).std())}
     return ColumnStatistics(**basic)
+
+
+def _ordered(values: pl.Series) -> pl.Series:
+    """The values in ascending order, NaN last: by NumPy's sort, less than half the work, of all but decimals."""
+    if isinstance(values.dtype, pl.Decimal):
+        return values.sort()
+    ordered = np.sort(values.to_physical().to_numpy())
+    return pl.Series(values.name, ordered).cast(values.dtype).set_sorted()
 
 
 def _float(value: Any) -> float | None:

@@ -171,6 +171,27 @@ def test_large_frames_are_hashed_in_pieces_to_the_same_sum() -> None:
     assert total(frame) == (sum(low.tolist()) + (sum(high.tolist()) << 64)) % MODULUS
 
 
+def test_no_value_depends_on_the_piece_it_is_hashed_in() -> None:
+    rows = 300_001
+    n = pl.int_range(rows, eager=True)
+    frame = pl.DataFrame(
+        {
+            "whole": pl.select(pl.when(n % 7 > 0).then(n)).to_series(),
+            "ratio": pl.select(pl.when(n % 5 > 0).then((n % 3 - 1) * -0.0)).to_series(),
+            "half": (n / 7).cast(pl.Float32),
+            "at": n.cast(pl.Datetime("us", "UTC")),
+            "name": pl.select(pl.when(n % 11 > 0).then(n.cast(pl.String))).to_series(),
+            "list": pl.select(pl.concat_list(n, pl.when(n % 2 > 0).then(n))).to_series(),
+        }
+    )
+    pieces = [frame.slice(start, size) for start, size in ((0, 1), (1, 100_000), (100_001, rows))]
+    assert total(frame) == sum(total(piece) for piece in pieces) % MODULUS
+    some = frame.gather([0, 32_767, 32_768, 262_143, 262_144, rows - 1])
+    low, high = row_hashes(frame, frame.schema)
+    for place, row in zip((0, 32_767, 32_768, 262_143, 262_144, rows - 1), some.iter_slices(1), strict=True):
+        assert int(low[place]) + (int(high[place]) << 64) == documented(row)
+
+
 def test_columns_that_the_schema_does_not_name_do_not_count() -> None:
     frame = pl.DataFrame({"a": [1], "ingested_at": [5]})
     assert fingerprint(frame, {"a": pl.Int64()}) == total(frame.select("a"))

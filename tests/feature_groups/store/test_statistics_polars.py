@@ -121,6 +121,15 @@ def test_of_lists_the_lengths_are_described(lists: list[list[int | None] | None]
     assert near(made.std, statistics.stdev(lengths) if len(lengths) > 1 else None, 4)
 
 
+@pytest.mark.parametrize("dtype", [pl.Float32(), pl.Float64()])
+def test_nan_counts_as_one_value_above_all_others(dtype: pl.DataType) -> None:
+    made = found([math.nan, 1.0, None, -math.inf, math.nan, math.inf, 1.0], dtype)
+    assert (made.count, made.nulls, made.distinct, made.minimum) == (6, 1, 4, -math.inf)
+    assert math.isnan(made.maximum)
+    assert made.quantiles["0.5"] == 1.0
+    assert math.isnan(made.quantiles["0.99"])
+
+
 def test_bytes_are_only_counted() -> None:
     made = found([b"a", None, b""], pl.Binary())
     assert made == ColumnStatistics("x", "binary", 2, 1)

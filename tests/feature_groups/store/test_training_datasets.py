@@ -274,6 +274,19 @@ def counts(frame: pl.DataFrame, column: str) -> list[int]:
     return [n for _, n in sorted(frame[column].value_counts().rows())]
 
 
+@pytest.mark.parametrize("entity", [["customer"], ["customer", "product"]])
+def test_entities_are_counted_once_each_and_those_without_a_key_as_one(
+    own_shop: FeatureStore, entity: list[str]
+) -> None:
+    features = [visits.select("pages"), products.select("price")]
+    declared = minors(name="counted", entity=entity, features=features, transforms=[], histories={})
+    asked = spine().with_columns(
+        customer=pl.when(pl.col("customer") > 2).then("customer"), product="p" + pl.col("ticket").str.tail(1)
+    )
+    dataset = own_shop.get_or_create_feature_view(declared).create_training_dataset(asked)
+    assert dataset.manifest["parts"]["all"]["entities"] == asked.n_unique(entity)
+
+
 def test_rows_that_serve_several_parts_are_counted(view: StoredFeatureView) -> None:
     by_entity = view.create_training_dataset(spine(times=4), split=SPLIT)
     found = {tuple(look["columns"]): look for look in by_entity.manifest["look_ups"]}

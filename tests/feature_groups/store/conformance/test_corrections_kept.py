@@ -8,10 +8,10 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from feature_groups.store import FeatureStore, Settings, connect
-from visits import Rows, fingerprint_of, frame, in_memory, keys, rows_of, users, visits
+from visits import Rows, at, fingerprint_of, frame, in_memory, keys, rows_of, users, visits
 
 FIRST: Rows = {(1, 0): (1.0, "Ada", ["x"]), (2, 0): (2.0, "Bob", None), (3, 0): (3.0, None, None)}
-CORRECTED: Rows = {(1, 0): (1.5, "Ada", ["x"]), (2, 0): (2.0, "Bob", None), (4, 0): (4.0, "Dan", [])}
+CORRECTED: Rows = {(1, 0): (1.5, "Ada", ["x"]), (2, 0): (2.0, "Bob", None), (4, 9): (4.0, "Dan", [])}
 LAST: Rows = {(2, 0): (9.0, "Bob", None), (1, 0): (1.5, "Ada", ["x"])}
 SORTED = ["_commit_version", "user_id", "at", "_change_type"]
 
@@ -38,6 +38,8 @@ def test_corrected_and_deleted_rows_stay_beside_what_corrects_them(kept: Any) ->
         assert receipt.fingerprint == fingerprint_of(rows)
     for version, rows in enumerate(versions):
         assert rows_of(group.read(version)) == rows
+        newest = group._store.reader.newest(group.table, version, "at")
+        assert newest == max((at(minute) for _, minute in rows), default=None)
 
     stored = pl.read_delta(group.table.path)
     assert stored.height == 3 + 2 + 1 + 1 + 2

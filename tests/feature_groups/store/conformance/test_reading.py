@@ -14,8 +14,10 @@ from deltalake import DeltaTable, QueryBuilder
 from polars.testing import assert_frame_equal
 
 from feature_groups.store import FeatureStore, Settings, StoredFeatureGroup, connect
+from feature_groups.store.engines.delta_log import DeltaLog, DeltaSnapshot
 from feature_groups.store.errors import NoChangeFeed, NoSuchVersion, NothingWritten, TableDamaged
-from visits import fingerprint_of, frame, in_memory, rows_of, visits
+from feature_groups.store.reader import Reader
+from visits import at, fingerprint_of, frame, in_memory, rows_of, visits
 
 
 def _some(story: Any, engine: str) -> list[int]:
@@ -48,6 +50,39 @@ def test_an_instant_means_the_newest_version_committed_by_then(light_story: Any)
         assert rows_of(group.read(instant.isoformat())) == rows
         assert rows_of(group.read(instant.astimezone(timezone(timedelta(hours=9))).isoformat())) == rows
     assert rows_of(group.read(datetime(9999, 1, 1, tzinfo=UTC))) == light_story.rows
+
+
+class Telling(DeltaLog):
+    """A log that says the same of the files' last instant, true or not."""
+
+    def __init__(self, told: datetime | None) -> None:
+        self._told = told
+
+    def at(self, path: str, version: int | None = None) -> DeltaSnapshot:
+        """A snapshot that says so."""
+        told = self._told
+
+        class Snapshot(DeltaSnapshot):
+            def last(self, column: str) -> datetime | None:  # the port's
+                return told
+
+        return Snapshot(path, DeltaTable(path, version=version))
+
+
+@pytest.mark.parametrize("told", [None, at(-(10**6)), at(30), at(60), at(10**6)], ids=str)
+def test_the_last_instant_is_found_whatever_the_log_says_of_the_files(light_story: Any, told: datetime | None) -> None:
+    store, table = light_story.store, light_story.group.table
+    reader = Reader(Telling(told), store.metadata, store.shop)
+    for version, rows in light_story.versions.items():
+        wanted = max((at(minute) for _, minute in rows), default=None)
+        assert reader.newest(table, version, "at") == store.reader.newest(table, version, "at") == wanted
+
+
+def test_the_log_says_the_last_instant_of_the_files_in_milliseconds(light_story: Any) -> None:
+    path, log, first = light_story.group.table.path, DeltaLog(), light_story.steps[0].receipt.version
+    assert log.at(path, first).last("at") == at(60).replace(microsecond=0) < at(60)
+    assert log.at(path, first).last("score") is None  # of what is no key it says nothing
+    assert log.at(path, 0).last("at") is None
 
 
 @pytest.mark.parametrize(
