@@ -5,6 +5,7 @@ All of it is immutable objects on the metadata port, so that a folder and an obj
     registries/<name>/objects/<sha256>            a member's bytes
                      /members/<content>.json      where a member of this content is
                      /reports/<digest>.json       evaluation reports
+                     /attempts/<digest>.json      the flow run that first tried to make a release, which it then names
                      /manifests/<id>.json         releases, named by their manifest's sha256
                      /releases/000001.json        the log in which a release is from then on
                      /switches/000001.json        the log of who is champion; one write is one switch
@@ -15,6 +16,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -79,10 +81,10 @@ class Registry:
         return self.metadata.get(f"{self.root}/reports/{release.report}.json") if release.report else None
 
     def release(self, release: Release) -> str:
-        """Make a release; the same manifest again is the same release, written once.
+        """Make a release; the same again is the same release, written once, whichever flow run tries it again.
 
         Returns:
-            Its id.
+            Its id; its manifest names the flow run that tried it first.
 
         Raises:
             InvalidRelease: It cannot be one.
@@ -90,14 +92,15 @@ class Registry:
             MemberMissing: A member's bytes are not in the registry.
         """
         release.check()
-        manifest, name = release.to_json(), release.id
         with self._locked():
             recorded = {entry.id for entry in self.releases()}
             if release.parent is not None and release.parent not in recorded:
                 raise self._unknown(release.parent, recorded)
             self._members.check(release)
             faultpoint("release.checked")
-            self.metadata.put_if_absent(self._manifest(name), manifest)
+            made = self._as_first_tried(release)
+            name = made.id
+            self.metadata.put_if_absent(self._manifest(name), made.to_json())
             faultpoint("release.written")
             if name not in recorded:
                 entry = {"id": name, "at": self._store.clock().isoformat(), "who": author()}
@@ -253,6 +256,12 @@ class Registry:
         """
         with self._locked():
             return collect(self, self._switches.champions(), list(pinned), parents, younger, dry_run=dry_run)
+
+    def _as_first_tried(self, release: Release) -> Release:
+        """The release with the flow run that tried it first, so that a run after a crash makes no second one of it."""
+        known = f"{self.root}/attempts/{replace(release, flow_run='').id}.json"
+        self.metadata.put_if_absent(known, {"flow_run": release.flow_run})
+        return replace(release, flow_run=(self.metadata.get(known) or {})["flow_run"])
 
     def _before(self, after: int | None) -> Switch:
         """The state that a switch is to follow."""
