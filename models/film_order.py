@@ -16,6 +16,7 @@ TRAINING, SCORING = f"training/{NAME}", f"scoring/{NAME}"
 BRANCH = "branch_"
 """How the names of the steps begin that train a branch."""
 
+RATED, RANKINGS = "rated", "rankings"
 RELEASE, EVALUATION, PREDICTIONS, OUTCOMES = "release", "evaluation", "predictions", "outcomes"
 JUDGING = (EVALUATION, RELEASE)
 """The steps that are not needed where the champion is what the others made."""
@@ -35,8 +36,8 @@ def training_order(parameters: FilmParameters) -> Order:
     """The steps that fit, judge and release; those that fit come before `JUDGING`."""
     gate, films = age_gate.v1.id, ranking.v1.id
     branches = [f"{BRANCH}{branch.name}" for branch in parameters.cascade().branches]
-    fits: dict[str, tuple[str, ...]] = {"router": (gate, films), "rankings": (gate, films)}
-    fits |= dict.fromkeys(branches, (gate, films, "router", "rankings"))
+    fits: dict[str, tuple[str, ...]] = {RATED: (gate, films), "router": (gate, films), RANKINGS: (gate, films, RATED)}
+    fits |= dict.fromkeys(branches, (gate, films, RATED, "router", RANKINGS))
     return fits | {EVALUATION: tuple(fits), RELEASE: (*fits, EVALUATION)}
 
 

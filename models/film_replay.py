@@ -22,7 +22,7 @@ from feature_groups.store.replay import Replayed, cannot, recorded, replay_group
 from feature_groups.store.step_changes import changes
 from feature_groups.store.training_datasets import TrainingDatasets
 from feature_groups.views import age_gate, ranking
-from models.film_order import BRANCH, EVALUATION, OUTCOMES, PREDICTIONS, RELEASE, SCORING, TRAINING
+from models.film_order import BRANCH, EVALUATION, OUTCOMES, PREDICTIONS, RANKINGS, RATED, RELEASE, SCORING, TRAINING
 from models.film_outcomes import FilmOutcomes
 from models.film_parameters import FilmParameters
 from models.film_pipeline import DATASETS, PACKAGE, node
@@ -119,10 +119,13 @@ class _Then:
     def _made(self) -> dict[str, Any]:
         """What the steps that it needs had made."""
         inputs, made = self._record["inputs"], {}
+        if RATED in inputs:
+            rated = inputs[RATED]["content"]
+            made[RATED] = self._output(RATED, lambda output: bool(output["content"] == rated))
         if "router" in inputs:
             router = inputs["router"]["content"]
             made["router"] = self._output("router", lambda output: output["router"]["content"] == router)
-            made["rankings"] = self._output("rankings", self._has_penalty)
+            made[RANKINGS] = self._output(RANKINGS, self._chose_its_ranker)
         for branch in FilmParameters().cascade().branches:
             if branch.name in inputs:
                 step, wanted = f"{BRANCH}{branch.name}", inputs[branch.name]
@@ -146,9 +149,11 @@ class _Then:
             raise self._gone("router")
         return int(beside[-1])
 
-    def _has_penalty(self, output: Record) -> bool:
-        wanted = self._record["parts"]["parameter"].get("penalty")
-        return wanted is None or digest(output["penalty"]) == wanted
+    def _chose_its_ranker(self, output: Record) -> bool:
+        """Whether what a step was told of the ranker is what this output says."""
+        wanted = self._record["parts"]["parameter"]
+        told = {"ranker": output["ranker"], "rankings": output["tried"]}
+        return all(wanted.get(name, digest(value)) == digest(value) for name, value in told.items())
 
     def _output(self, step: str, fits: Callable[[Record], bool]) -> Record:
         made = [record["output"] for record in self._steps.records(step) if fits(record["output"])]
