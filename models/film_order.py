@@ -16,7 +16,7 @@ TRAINING, SCORING = f"training/{NAME}", f"scoring/{NAME}"
 BRANCH = "branch_"
 """How the names of the steps begin that train a branch."""
 
-RATED, RANKINGS = "rated", "rankings"
+RATED, VECTORS, RANKINGS = "rated", "film_vectors", "rankings"
 RELEASE, EVALUATION, PREDICTIONS, OUTCOMES = "release", "evaluation", "predictions", "outcomes"
 JUDGING = (EVALUATION, RELEASE)
 """The steps that are not needed where the champion is what the others made."""
@@ -38,7 +38,8 @@ def training_order(parameters: FilmParameters) -> Order:
     branches = [f"{BRANCH}{branch.name}" for branch in parameters.cascade().branches]
     fits: dict[str, tuple[str, ...]] = {RATED: (gate, films), "router": (gate, films), RANKINGS: (gate, films, RATED)}
     fits |= dict.fromkeys(branches, (gate, films, RATED, "router", RANKINGS))
-    return fits | {EVALUATION: tuple(fits), RELEASE: (*fits, EVALUATION)}
+    judged = tuple(fits)
+    return fits | {VECTORS: (gate, films, RATED), EVALUATION: judged, RELEASE: (*judged, EVALUATION)}
 
 
 def scoring_order() -> Order:

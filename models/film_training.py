@@ -25,12 +25,13 @@ from models.evaluation_report import EvaluationReport
 from models.film_data import FOLD, FilmData
 from models.film_evaluation import Validated, evaluated
 from models.film_gates import gates
-from models.film_order import BRANCH, RANKINGS, RATED, branches_of
+from models.film_order import BRANCH, RANKINGS, RATED, VECTORS, branches_of
 from models.film_parameters import FilmParameters
 from models.film_profile import film_profile
 from models.film_rankings import FilmRankings
 from models.film_release import MEMBERS, NAME, OUT_OF_FOLD, PROFILE, FilmModel, load_films
 from models.film_settled import Settled, settled
+from models.film_vectors import FilmVectors
 from models.gates import Evidence, judge
 from models.golden import MAX_ROWS, Golden
 from models.model_steps import Stage
@@ -103,6 +104,8 @@ class FilmTraining:
         """
         if name == RATED:
             return self.rankings.rated()
+        if name == VECTORS:
+            return FilmVectors(self).stage(made[RATED])
         if name == "router":
             return self.router()
         if name == RANKINGS:
@@ -225,9 +228,10 @@ class FilmTraining:
         return EvaluationReport.from_json(stored)
 
     def gone(self, output: Output) -> list[str]:
-        """What of an output is not in the registry any more."""
+        """What of an output is not in the registry or the lake any more."""
         named = {name: value for name, value in output.items() if isinstance(value, Mapping) and "sha256" in value}
-        return [f"its {name} is gone" for name, value in named.items() if not self.registry.holds(Reference(**value))]
+        gone = [f"its {name} is gone" for name, value in named.items() if not self.registry.holds(Reference(**value))]
+        return [*FilmVectors(self).lost(output), *gone] if "receipt" in output else gone
 
     @property
     def _beside(self) -> Release | None:

@@ -16,7 +16,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -32,6 +31,7 @@ from models.member_store import MemberStore
 from models.parts import Json, Member
 from models.registry_collection import Collected, collect
 from models.release import GroupUsed, Recorded, Reference, Release
+from models.release_attempts import as_first_tried
 from models.switches import Switch, Switches
 
 
@@ -60,6 +60,10 @@ class Registry:
     def restore(self, reference: Reference, classes: Iterable[type[Member]], role: str = "member") -> Member:
         """A member from its bytes, of one of the classes; see `MemberStore.restore`."""
         return self._members.restore(reference, classes, role)
+
+    def member(self, content: str, classes: Iterable[type[Member]], role: str = "member") -> Member:
+        """A member by its content; the same errors as `restore`."""
+        return self.restore(self._members.known(content, role), classes, role)
 
     def members(self, release: Release, classes: Iterable[type[Member]]) -> dict[str, Member]:
         """Every member of a release by role; the same errors as `restore`."""
@@ -98,7 +102,7 @@ class Registry:
                 raise self._unknown(release.parent, recorded)
             self._members.check(release)
             faultpoint("release.checked")
-            made = self._as_first_tried(release)
+            made = as_first_tried(self.metadata, f"{self.root}/attempts", release)
             name = made.id
             self.metadata.put_if_absent(self._manifest(name), made.to_json())
             faultpoint("release.written")
@@ -239,6 +243,7 @@ class Registry:
         self,
         *,
         pinned: Iterable[str] = (),
+        members: Iterable[str] = (),
         parents: int = 3,
         younger: timedelta = timedelta(days=7),
         dry_run: bool = False,
@@ -247,6 +252,7 @@ class Registry:
 
         Args:
             pinned: Ids of releases that somebody still needs, for example those in a log of predictions.
+            members: Contents of members that somebody needs without a release.
             parents: How many generations of parents of champion and challenger, and of earlier champions, stay.
             younger: Releases and members made in this last span stay.
             dry_run: Remove nothing, only report what would go.
@@ -255,13 +261,8 @@ class Registry:
             UnknownRelease: A pinned release is none.
         """
         with self._locked():
-            return collect(self, self._switches.champions(), list(pinned), parents, younger, dry_run=dry_run)
-
-    def _as_first_tried(self, release: Release) -> Release:
-        """The release with the flow run that tried it first, so that a run after a crash makes no second one of it."""
-        known = f"{self.root}/attempts/{replace(release, flow_run='').id}.json"
-        self.metadata.put_if_absent(known, {"flow_run": release.flow_run})
-        return replace(release, flow_run=(self.metadata.get(known) or {})["flow_run"])
+            champions, named = self._switches.champions(), set(members)
+            return collect(self, champions, list(pinned), named, parents, younger, dry_run=dry_run)
 
     def _before(self, after: int | None) -> Switch:
         """The state that a switch is to follow."""

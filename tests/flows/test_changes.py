@@ -33,7 +33,7 @@ from small_world import files, foretold
 VARIANT = QUICK.model_copy(update={"miss_cost": 3.0})
 """Another one than the champion's, so that judging it is not left out."""
 BRANCHES = ["branch_adults", "branch_minors", "branch_popular"]
-TRAINED = ["rated", "router", "rankings", *BRANCHES, "evaluation", "release"]
+TRAINED = ["rated", "router", "rankings", *BRANCHES, "film_vectors", "evaluation", "release"]
 SCORED = ["predictions", "outcomes"]
 PLANNED = "tag:dataset tag:training tag:scoring"
 
@@ -186,7 +186,8 @@ def test_a_step_is_a_flow_of_its_own(lake: FilmLake) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["rated", "router", "rankings", "branch_minors", "evaluation", "release", "age_gate", *SCORED]
+    "name",
+    ["rated", "router", "rankings", "branch_minors", "film_vectors", "evaluation", "release", "age_gate", *SCORED],
 )
 def test_a_step_replayed_on_what_its_record_names_is_what_it_was_and_leaves_no_trace(
     name: str, finished: FilmLake

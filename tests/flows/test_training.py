@@ -74,7 +74,8 @@ def registry(place: Place) -> Registry:
 
 
 def test_the_first_run_does_every_step_releases_what_it_judged_and_shows_it(place: Place, trained: Trained) -> None:
-    assert list(outcomes(trained)) == [*DATASETS, "rated", "router", "rankings", *BRANCHES, "evaluation", "release"]
+    steps = [*DATASETS, "rated", "router", "rankings", *BRANCHES, "film_vectors", "evaluation", "release"]
+    assert list(outcomes(trained)) == steps
     assert set(outcomes(trained).values()) == {"run"}
     assert trained.blessed, trained.reasons
     champion = registry(place).champion()

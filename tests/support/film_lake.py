@@ -19,6 +19,7 @@ from feature_groups.views import age_gate, ranking
 from models.film_parameters import FilmParameters
 from models.film_release import NAME
 from models.film_training import FilmTraining
+from models.film_vectors import FilmVectors
 from models.registry import Registry
 from models.release import Release
 from released import BLESSED
@@ -99,6 +100,7 @@ def trained(made: FilmLake) -> Release:
     films, _ = ranking.training.make(made.store)
     training = FilmTraining(made.store, gate, films, QUICK)
     router, rated = training.router().work(), training.rankings.rated().work()
+    FilmVectors(training).write()
     rankings = training.rankings.stage(rated).work()
     branches = {b.name: training.branch(b.name, router, rated, rankings).work() for b in training.cascade.branches}
     evaluation = training.evaluation(router, rankings, branches).work()
