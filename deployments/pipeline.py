@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from feature_groups.store.connect import load_settings
+from feature_groups.store.connect import connect, load_settings
 from feature_groups.store.errors import AlluviaError, SourceMissing, StepFailed
 from feature_groups.store.settings import EngineChoice
 
@@ -48,6 +48,11 @@ class Request:
     first: str = "refresh"
     more: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
+    def given(self, flow: str) -> dict[str, Any]:
+        """The arguments of a flow that all flows have, and its own."""
+        shared = {"lake": self.lake, "engine": self.engine, "select": self.select, "exclude": self.exclude}
+        return {**shared, **self.more.get(flow, {})}
+
 
 @dataclass
 class Ran:
@@ -71,9 +76,9 @@ class Ran:
 
 
 def run_pipeline(asked: Request) -> Ran:
-    """Run the flows against the server that is configured, each only after the one before succeeded.
+    """Run the flows against the server that is configured, the others only after the refresh succeeded.
 
-    A release must serve before anything is scored.
+    A release must serve before anything is scored; one that does scores everybody also where nothing could be trained.
 
     Raises:
         NoSuchStep: A selection names a step that is none.
@@ -90,19 +95,35 @@ def run_pipeline(asked: Request) -> Ran:
     kinds = {node.kind for node in select(nodes(parameters=variant), asked.select, asked.exclude)}
     reached = list(FLOWS)[list(FLOWS).index(asked.first) :]
     wanted = [name for name in reached if kinds & set(FLOWS[name])]
-    given = {"lake": asked.lake, "engine": asked.engine, "select": asked.select, "exclude": asked.exclude}
     if "refresh" in wanted:
-        ran.refreshed, failed = _refreshed(refresh, {"data": asked.data, **given, **asked.more.get("refresh", {})})
+        ran.refreshed, failed = _refreshed(refresh, {"data": asked.data, **asked.given("refresh")})
         ran.errors += failed
-    if "training" in wanted and not ran.errors:
-        ran.trained, failed = _attempted(training, {**given, **asked.more.get("training", {})})
-        ran.errors += failed
-    serves = ran.trained is None or ran.trained.release is not None
-    if "scoring" in wanted and serves and not ran.errors:
-        ran.scored, failed = _attempted(scoring, {**given, **asked.more.get("scoring", {})})
-        ran.errors += failed
+    if not ran.errors:
+        after_refresh(ran, wanted, asked, {"training": training, "scoring": scoring})
     ran.work = time.monotonic() - imported
     return ran
+
+
+def after_refresh(ran: Ran, wanted: Sequence[str], asked: Request, flows: Mapping[str, Callable[..., Any]]) -> None:
+    """Train and score, as far as that is wanted; what stops the training does not keep the champion from scoring.
+
+    Args:
+        ran: Takes what became of it.
+        wanted: Names of the flows that are.
+        asked: What the run is asked for.
+        flows: The two flows by name.
+    """
+    from models.film_release import NAME
+    from models.registry import Registry
+
+    if "training" in wanted:
+        ran.trained, failed = _attempted(flows["training"], asked.given("training"))
+        ran.errors += failed
+        if Registry(connect(asked.lake), NAME).state().champion is None:
+            return
+    if "scoring" in wanted:
+        ran.scored, failed = _attempted(flows["scoring"], asked.given("scoring"))
+        ran.errors += failed
 
 
 def raw_files(given: Path | None, *, make: bool = True) -> Path:

@@ -21,7 +21,8 @@ from models.film_order import OUTCOMES, PREDICTIONS, SCORING
 from models.film_outcomes import FilmOutcomes
 from models.film_pipeline import chosen
 from models.film_scoring import FilmScoring
-from tasks.scoring import write_outcomes, write_predictions
+from tasks.model_steps import write_rows
+from tasks.scoring import write_outcomes
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ def scoring(
     walk = Walk(store, SCORING, chosen(("scoring",), select, exclude))
     try:
         asked = FilmScoring.of(store, at, users)
-        log = partial(write_predictions, group=store.get_or_create_feature_group(predictions.v1))
+        log = partial(write_rows, group=store.get_or_create_feature_group(predictions.v1))
         walk.step(asked.stage(), asked.lost, log)
         if OUTCOMES in walk.chosen:
             walk.step(FilmOutcomes.of(store, asked.asked_at).stage(), task=write_outcomes)

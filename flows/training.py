@@ -4,23 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from prefect import flow
 from prefect.runtime import flow_run
 
+from feature_groups import movie_vectors
 from feature_groups.store import connect, stop_session
 from feature_groups.store.connect import load_settings
 from feature_groups.store.settings import EngineChoice
 from flows.walk import Step, Walk
 from models import film_card
-from models.film_order import EVALUATION, RELEASE, TRAINING, needed, training_order
+from models.film_order import EVALUATION, RELEASE, TRAINING, VECTORS, needed, training_order
 from models.film_parameters import FilmParameters
 from models.film_pipeline import DATASETS, chosen
 from models.film_release import NAME
 from models.film_training import FilmTraining
 from models.registry import Registry
 from tasks.approval import ask_approval
+from tasks.model_steps import do_step, write_rows
 from tasks.releases import Promotion, publish_release
 
 
@@ -91,11 +94,15 @@ def training(
         return _trained(walk, Registry(store, NAME))
     gate, films = datasets
     made = FilmTraining(store, gate, films, asked)
-    for name in order:
-        if name == EVALUATION and (settled := made.settled(walk.made)) is not None:
-            reasons = (settled.why,) if settled.withdrawn else ()
-            return _trained(walk, made.registry, settled.release, reasons, settled.metrics)
-        walk.step(made.stage(name, walk.made, str(flow_run.id or "")), made.gone)
+    writes = {VECTORS: partial(write_rows, group=store.get_or_create_feature_group(movie_vectors.v1))}
+    try:
+        for name in order:
+            if name == EVALUATION and (settled := made.settled(walk.made)) is not None:
+                reasons = (settled.why,) if settled.withdrawn else ()
+                return _trained(walk, made.registry, settled.release, reasons, settled.metrics)
+            walk.step(made.stage(name, walk.made, str(flow_run.id or "")), made.gone, writes.get(name, do_step))
+    finally:
+        stop_session()
     if RELEASE not in walk.chosen:
         return _trained(walk, made.registry)
     released, cards = walk.made[RELEASE], store.lake / "model_cards"

@@ -109,7 +109,9 @@ class Walk:
 
 
 def _told(output: Mapping[str, Any]) -> str:
-    """The few plain figures of an output."""
+    """What an output says of itself, or its few plain figures."""
+    if "told" in output:
+        return str(output["told"])
     plain = {k: v for k, v in output.items() if isinstance(v, (int, float)) and not isinstance(v, bool)}
     plain |= {k: v for k, v in output.get("metrics", {}).items() if k in ("ndcg@10", "router auc", "exposure")}
     text = ", ".join(f"{name} {value:.4g}" for name, value in plain.items())

@@ -5,8 +5,8 @@
         version=1,
         router=router.v1,
         branches=(
-            Branch("adults", SharedEase(), on=False, fallback="popular"),
-            Branch("minors", SharedEase(policed=True), on=True, fallback="popular"),
+            Branch("adults", SharedRanker(), on=False, fallback="popular"),
+            Branch("minors", SharedRanker(policed=True), on=True, fallback="popular"),
             Branch("popular", MostLiked(policed=True)),  # takes over where another branch fails
         ),
         policy=RoutingPolicy(costs={"adults": 1, "minors": 7}, safe_route="minors", band=0.025),

@@ -73,6 +73,7 @@ def cold_folds(
     seeds: Sequence[int] = (0, 1, 2),
     parts: int = 5,
     alpha: float = ALPHA,
+    judges: int | None = None,
 ) -> Iterator[Fold]:
     """Keep a part of the items from everything that is fitted, factors and content alike; judge by mean user AUC.
 
@@ -83,10 +84,12 @@ def cold_folds(
         seeds: Each parts the items anew.
         parts: Of one seed; each is kept once.
         alpha: Strength of the ridge.
+        judges: Judge by so many of the users, evenly over the rows; by all by default. All are learnt from.
     """
+    asked = liked[:: -(-liked.shape[0] // judges)] if judges else liked
     for seed in seeds:
         for warm, cold in KFold(parts, shuffle=True, random_state=seed).split(np.arange(items.height)):
-            yield _fold(transform, items, liked, warm, cold, alpha)
+            yield _fold(transform, items, liked, asked, warm, cold, alpha)
 
 
 def likes(liked: sparse.csr_array) -> NDArray[np.float64]:
@@ -98,13 +101,14 @@ def _fold(
     transform: Transform,
     items: pl.DataFrame,
     liked: sparse.csr_array,
+    asked: sparse.csr_array,
     warm: NDArray[np.int64],
     cold: NDArray[np.int64],
     alpha: float,
 ) -> Fold:
     fitted = fit(transform, items[warm])
-    seen, kept = liked[:, warm], liked[:, cold]
-    factors, weights = _factors(seen, COMPONENTS, seed=0), likes(seen)
+    learnt, seen, kept = liked[:, warm], asked[:, warm], asked[:, cold]
+    factors, weights = _factors(learnt, COMPONENTS, seed=0), likes(learnt)
 
     def judge(train: Matrix, validation: Matrix) -> float:
         model = _explained(factors, weights, train, alpha)

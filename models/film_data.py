@@ -33,23 +33,23 @@ class FilmData:
     test: HoldOut
 
     @classmethod
-    def of(cls, gate: TrainingDataset, ranking: TrainingDataset, movies: pl.DataFrame) -> Self:
+    def of(cls, gate: TrainingDataset, ranking: TrainingDataset, movies: pl.DataFrame, ratings: pl.DataFrame) -> Self:
         """Put together what the datasets hold.
 
         Args:
             gate: Of the view `age_gate`, in folds; every user asked at the border of `ranking`.
             ranking: Of the view `ranking`; its test part begins at that border.
             movies: Rows of the group `movies` at the version that `gate` pins.
+            ratings: Rows of the group `ratings` at the version that `gate` pins: histories tell no instants.
 
         Raises:
             NothingToLearn: Nobody in `gate` liked anything later.
         """
         parts = [gate.frame(name).with_columns(pl.lit(name).alias(FOLD)) for name in gate.parts]
         features = pl.concat(parts).sort(ROW)
-        rated = gate.history("rated")
-        rows = router_rows(features, rated)
-        catalogue = Catalogue.from_movies(movies)
-        events = RatedEvents.in_order(rated.join(features.select(ROW, "user_id"), on=ROW), catalogue)
+        rows = router_rows(features, gate.history("rated"))
+        rated = ratings.join(features.select("user_id", "asked_at"), on="user_id")
+        events = RatedEvents.of(rated.filter(pl.col("rated_at") < pl.col("asked_at")), Catalogue.from_movies(movies))
         later = ranking.frame("test").join(features.select("user_id"), on="user_id", how="semi")
         return cls(rows, events, HoldOut.later(events, later))
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 import polars as pl
@@ -24,6 +25,7 @@ from models.film_data import FilmData
 from models.gates import CHAMPION
 from models.out_of_fold import OutOfFold
 from models.policy_curve import policy_curve
+from models.ranker_choice import RankerChoice
 from models.ranking_branch import RankingBranch
 
 NDCG = "ndcg@10"
@@ -32,6 +34,31 @@ ACTIVITY = (50, 200)
 """Ratings: fewer than the first are few, from the second on they are many."""
 
 Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Validated:
+    """Which ranker validation chose for the branches.
+
+    Attributes:
+        chosen: The ranker and its setting, in words.
+        reached: Per kind of ranker the NDCG of its best setting there.
+        users: How many users it was chosen on.
+    """
+
+    chosen: str
+    reached: Mapping[str, float]
+    users: int
+
+    @classmethod
+    def of(cls, rankings: Mapping[str, Any]) -> Self:
+        """What the step of the training that chose it says."""
+        return cls(str(RankerChoice(**rankings["ranker"])), rankings["reached"], rankings["users"])
+
+    @property
+    def figures(self) -> list[Figure]:
+        """One per kind of ranker."""
+        return [Figure(f"validation {NDCG} of {kind}", ndcg, users=self.users) for kind, ndcg in self.reached.items()]
 
 
 @dataclass(frozen=True)
@@ -74,7 +101,11 @@ def served(cascade: FittedCascade, found: OutOfFold, data: FilmData) -> Served:
 
 
 def evaluated(
-    cascade: FittedCascade, found: OutOfFold, data: FilmData, champion: tuple[FittedCascade, OutOfFold] | None = None
+    cascade: FittedCascade,
+    found: OutOfFold,
+    data: FilmData,
+    champion: tuple[FittedCascade, OutOfFold] | None = None,
+    validated: Validated | None = None,
 ) -> tuple[EvaluationReport, CascadeReport]:
     """Judge a candidate end to end, beside oracle routes, one model for all, popularity, and the champion.
 
@@ -83,6 +114,7 @@ def evaluated(
         found: Its router's predictions out of fold.
         data: Its training data, with what is hidden from it.
         champion: What serves now, asked about the same users.
+        validated: How its ranker was chosen.
 
     Returns:
         The report that gates judge and a release keeps, and the end-to-end tables.
@@ -94,7 +126,8 @@ def evaluated(
     most_liked = data.test.lists(_unpoliced(cascade, POPULAR).answers(data.test_rows))
     segments = _segments(data)
     whole = evaluate_cascade(candidate.lists, candidate.routes, true, single, most_liked, segments)
-    figures = [*_levels(whole), *_router(found)]
+    figures = [*_levels(whole), *_router(found), *(validated.figures if validated else ())]
+    ranked = f"; films ranked by {validated.chosen}, chosen on {validated.users:,} users earlier" if validated else ""
     if champion is not None:
         before = served(*champion, data).ndcg
         for name, inside in {"all": np.ones(len(users), dtype=np.bool_), **segments}.items():
@@ -106,7 +139,7 @@ def evaluated(
     report = EvaluationReport(
         title="films: who may be under 18, and what to watch next",
         protocol=f"{len(users):,} users who liked something after the border, ten films each from what was known "
-        "before it; routes out of fold; the router on all users out of fold; intervals by user",
+        f"before it; routes out of fold; the router on all users out of fold; intervals by user{ranked}",
         window=digest([users.tolist(), data.test.hidden.columns.tolist()]),
         figures=tuple(figures),
         calibration=CalibrationCurve.of(scores, found.codes),

@@ -16,6 +16,7 @@ TRAINING, SCORING = f"training/{NAME}", f"scoring/{NAME}"
 BRANCH = "branch_"
 """How the names of the steps begin that train a branch."""
 
+RATED, VECTORS, RANKINGS = "rated", "film_vectors", "rankings"
 RELEASE, EVALUATION, PREDICTIONS, OUTCOMES = "release", "evaluation", "predictions", "outcomes"
 JUDGING = (EVALUATION, RELEASE)
 """The steps that are not needed where the champion is what the others made."""
@@ -35,9 +36,10 @@ def training_order(parameters: FilmParameters) -> Order:
     """The steps that fit, judge and release; those that fit come before `JUDGING`."""
     gate, films = age_gate.v1.id, ranking.v1.id
     branches = [f"{BRANCH}{branch.name}" for branch in parameters.cascade().branches]
-    fits: dict[str, tuple[str, ...]] = {"router": (gate, films), "rankings": (gate, films)}
-    fits |= dict.fromkeys(branches, (gate, films, "router", "rankings"))
-    return fits | {EVALUATION: tuple(fits), RELEASE: (*fits, EVALUATION)}
+    fits: dict[str, tuple[str, ...]] = {RATED: (gate, films), "router": (gate, films), RANKINGS: (gate, films, RATED)}
+    fits |= dict.fromkeys(branches, (gate, films, RATED, "router", RANKINGS))
+    judged = tuple(fits)
+    return fits | {VECTORS: (gate, films, RATED), EVALUATION: judged, RELEASE: (*judged, EVALUATION)}
 
 
 def scoring_order() -> Order:

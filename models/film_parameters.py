@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from models import film_cascade
 from models.cascade import Branch, Cascade
-from models.ranker_tuning import EASE_GRID
-from models.ranking_branch_fit import SharedEase
+from models.ranker_choice import Grid, RankerKind
+from models.ranking_branch_fit import SharedRanker
 from models.router import STRENGTHS
 
 
@@ -23,10 +23,19 @@ class FilmParameters(BaseModel):
         min_length=1,
         description="Inverse strengths of the router's penalty to choose from.",
     )
-    penalties: tuple[float, ...] = Field(
-        default=tuple(EASE_GRID["penalty"]),
+    rankers: tuple[RankerKind, ...] = Field(
+        default=tuple(film_cascade.RANKERS),
         min_length=1,
-        description="Penalties of the rankers to choose from.",
+        description="Kinds of rankers to choose from.",
+    )
+    penalties: tuple[float, ...] = Field(
+        default=tuple(film_cascade.RANKERS["ease"]["penalty"]),
+        min_length=1,
+        description="Penalties of EASE to choose from.",
+    )
+    ridge: dict[Literal["tau", "length", "penalty"], tuple[float, ...]] = Field(
+        default={},
+        description="Settings of the history ridge to choose from; of what is not named, the declared ones.",
     )
     miss_cost: float = Field(
         default=7.0,
@@ -59,12 +68,21 @@ class FilmParameters(BaseModel):
         branches = tuple(self._branch(branch) for branch in declared.branches)
         return Cascade(declared.name, declared.version, declared.router, branches, policy)
 
+    @property
+    def grids(self) -> dict[RankerKind, Grid]:
+        """What is tried of each kind of ranker."""
+        tried: dict[RankerKind, Grid] = {
+            "ease": {"penalty": self.penalties},
+            "history_ridge": dict(film_cascade.RANKERS["history_ridge"]) | dict(self.ridge),
+        }
+        return {kind: tried[kind] for kind in self.rankers}
+
     def plain(self) -> dict[str, Any]:
         """As plain values."""
         return self.model_dump(mode="json")
 
     def _branch(self, branch: Branch) -> Branch:
-        if self.segment_weights or not isinstance(branch.model, SharedEase):
+        if self.segment_weights or not isinstance(branch.model, SharedRanker):
             return branch
-        model = SharedEase(branch.model.policed, branch.model.weights[:1], branch.model.k)
+        model = SharedRanker(branch.model.policed, branch.model.weights[:1], branch.model.k)
         return Branch(branch.name, model, branch.on, branch.fallback)

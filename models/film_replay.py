@@ -22,13 +22,25 @@ from feature_groups.store.replay import Replayed, cannot, recorded, replay_group
 from feature_groups.store.step_changes import changes
 from feature_groups.store.training_datasets import TrainingDatasets
 from feature_groups.views import age_gate, ranking
-from models.film_order import BRANCH, EVALUATION, OUTCOMES, PREDICTIONS, RELEASE, SCORING, TRAINING
+from models.film_order import (
+    BRANCH,
+    EVALUATION,
+    OUTCOMES,
+    PREDICTIONS,
+    RANKINGS,
+    RATED,
+    RELEASE,
+    SCORING,
+    TRAINING,
+    VECTORS,
+)
 from models.film_outcomes import FilmOutcomes
 from models.film_parameters import FilmParameters
 from models.film_pipeline import DATASETS, PACKAGE, node
 from models.film_release import NAME
 from models.film_scoring import FilmScoring
 from models.film_training import FilmTraining
+from models.film_vectors import FilmVectors
 from models.model_steps import ModelSteps, Stage
 from models.registry import Registry
 from models.release import GroupUsed
@@ -66,8 +78,13 @@ def replay(
     steps = ModelSteps(store.metadata, SCORING if wanted.kind == "scoring" else TRAINING)
     number, found = recorded(f"step {wanted.name}", steps.records(wanted.name), record)
     if wanted.kind == "training":
-        stage = _Then(store, steps, wanted.name, found).stage(parameters)
-        again = stage.work()
+        earlier = _Then(store, steps, wanted.name, found)
+        training, flow_run = earlier.training(parameters)
+        stage = training.stage(wanted.name, earlier.made(), flow_run)
+        if wanted.name == VECTORS:  # encoded, and not written
+            again = {**FilmVectors(training).encoded()[1], "receipt": found["output"]["receipt"]}
+        else:
+            again = stage.work()
     elif wanted.name == PREDICTIONS:
         scoring = _scoring(store, found)
         stage, again = scoring.stage(), {}
@@ -101,8 +118,8 @@ class _Then:
     def __init__(self, store: FeatureStore, steps: ModelSteps, name: str, record: Record) -> None:
         self._store, self._steps, self._name, self._record = store, steps, name, record
 
-    def stage(self, parameters: FilmParameters | None) -> Stage:
-        """The step as it was declared then, by the code as it is now."""
+    def training(self, parameters: FilmParameters | None) -> tuple[FilmTraining, str]:
+        """The training that the step was of, by the code as it is now, and its flow run where a release names it."""
         inputs, beside, flow_run = self._record["inputs"], inputs_beside(self._record), ""
         if self._name == RELEASE:
             release = Registry(self._store, NAME).get(self._record["output"]["release"])
@@ -113,16 +130,18 @@ class _Then:
             self._store.get_or_create_feature_view(view).get_training_dataset(number)
             for view, number in ((age_gate.v1, inputs["age_gate"]["version"]), (ranking.v1, self._ranking()))
         )
-        training = FilmTraining(self._store, gate, films, asked, beside)
-        return training.stage(self._name, self._made(), flow_run)
+        return FilmTraining(self._store, gate, films, asked, beside), flow_run
 
-    def _made(self) -> dict[str, Any]:
+    def made(self) -> dict[str, Any]:
         """What the steps that it needs had made."""
         inputs, made = self._record["inputs"], {}
+        if RATED in inputs:
+            rated = inputs[RATED]["content"]
+            made[RATED] = self._output(RATED, lambda output: bool(output["content"] == rated))
         if "router" in inputs:
             router = inputs["router"]["content"]
             made["router"] = self._output("router", lambda output: output["router"]["content"] == router)
-            made["rankings"] = self._output("rankings", self._has_penalty)
+            made[RANKINGS] = self._output(RANKINGS, self._chose_its_ranker)
         for branch in FilmParameters().cascade().branches:
             if branch.name in inputs:
                 step, wanted = f"{BRANCH}{branch.name}", inputs[branch.name]
@@ -146,9 +165,11 @@ class _Then:
             raise self._gone("router")
         return int(beside[-1])
 
-    def _has_penalty(self, output: Record) -> bool:
-        wanted = self._record["parts"]["parameter"].get("penalty")
-        return wanted is None or digest(output["penalty"]) == wanted
+    def _chose_its_ranker(self, output: Record) -> bool:
+        """Whether what a step was told of the ranker is what this output says."""
+        wanted = self._record["parts"]["parameter"]
+        told = {"ranker": output["ranker"], "rankings": output["tried"]}
+        return all(wanted.get(name, digest(value)) == digest(value) for name, value in told.items())
 
     def _output(self, step: str, fits: Callable[[Record], bool]) -> Record:
         made = [record["output"] for record in self._steps.records(step) if fits(record["output"])]

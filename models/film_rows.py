@@ -7,7 +7,8 @@ from datetime import datetime
 
 import polars as pl
 
-from feature_groups.store import FeatureStore
+from feature_groups.store import FeatureGroup, FeatureStore
+from feature_groups.store.errors import NothingWritten
 from feature_groups.store.names import EVENT, ROW
 from feature_groups.store.point_in_time import Pin
 from feature_groups.views import age_gate
@@ -46,6 +47,14 @@ def groups_read(store: FeatureStore) -> tuple[GroupUsed, ...]:
     """The newest version of every group that `film_rows` reads, sorted; raises `NothingWritten` where one has none."""
     pins = store.get_or_create_feature_view(age_gate.v1).served_versions()
     return tuple(_used(pin) for _, pin in sorted(pins.items()))
+
+
+def newest_version(store: FeatureStore, group: FeatureGroup) -> int | None:
+    """The newest Delta version of a group, which a batch is written onto; None before the first."""
+    try:
+        return store.reader.resolve(store.get_or_create_feature_group(group).table, None)
+    except NothingWritten:
+        return None
 
 
 def _used(pin: Pin) -> GroupUsed:

@@ -12,11 +12,10 @@ import polars as pl
 from feature_groups import predictions, ratings
 from feature_groups.store import FeatureStore, Receipt
 from feature_groups.store.digest import digest
-from feature_groups.store.errors import NothingWritten
 from feature_groups.views import age_gate
 from models.errors import CannotBeAsked, NothingServes
 from models.film_release import NAME, load_films
-from models.film_rows import asked_about, film_rows, groups_read
+from models.film_rows import asked_about, film_rows, groups_read, newest_version
 from models.model_steps import Stage
 from models.prediction_log import made_here, prediction_id, versions_text
 from models.registry import Registry
@@ -62,7 +61,7 @@ class FilmScoring:
         release.require_view(age_gate.v1.id, store.get_or_create_feature_view(age_gate.v1).contract)
         asked_at = _instant(at) if at is not None else age_gate.now(store)
         chosen = None if users is None else tuple(sorted(set(users)))
-        made = cls(store, release, asked_at, groups_read(store), _newest(store), chosen)
+        made = cls(store, release, asked_at, groups_read(store), newest_version(store, predictions.v1), chosen)
         if made.spine.is_empty():
             raise _cannot("Nobody had rated by then." if users is None else "The users given are none.", asked_at)
         return made
@@ -184,11 +183,3 @@ def _cannot(what: str, at: datetime) -> CannotBeAsked:
         state="did nothing",
         next_step="give an aware instant after the first rating, or name users; without either it is now.",
     )
-
-
-def _newest(store: FeatureStore) -> int | None:
-    table = store.get_or_create_feature_group(predictions.v1).table
-    try:
-        return store.reader.resolve(table, None)
-    except NothingWritten:
-        return None

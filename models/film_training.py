@@ -12,8 +12,8 @@ from typing import Any
 
 import polars as pl
 
-from feature_groups import movies
-from feature_groups.store import FeatureStore
+from feature_groups import movies, ratings
+from feature_groups.store import FeatureGroup, FeatureStore
 from feature_groups.store.code_closure import closure
 from feature_groups.store.digest import digest
 from feature_groups.store.training_dataset import TrainingDataset
@@ -23,28 +23,24 @@ from models.cascade_decision import ROUTER, FittedCascade
 from models.cascade_fit import assembled, content_of, fit_branch, fit_router, routed
 from models.evaluation_report import EvaluationReport
 from models.film_data import FOLD, FilmData
-from models.film_evaluation import evaluated
+from models.film_evaluation import Validated, evaluated
 from models.film_gates import gates
-from models.film_order import BRANCH, branches_of
+from models.film_order import BRANCH, RANKINGS, RATED, VECTORS, branches_of
 from models.film_parameters import FilmParameters
 from models.film_profile import film_profile
+from models.film_rankings import FilmRankings
 from models.film_release import MEMBERS, NAME, OUT_OF_FOLD, PROFILE, FilmModel, load_films
 from models.film_settled import Settled, settled
+from models.film_vectors import FilmVectors
 from models.gates import Evidence, judge
 from models.golden import MAX_ROWS, Golden
-from models.holdout_evaluation import HoldOut
-from models.liked_pairs import liked_pairs
 from models.model_steps import Stage
 from models.out_of_fold import OutOfFold
 from models.probability_model import FittedProbabilityModel
 from models.probability_tuning import tuned_model
-from models.ranker_tuning import Tuned, tuned_ease
-from models.ranking_branch_fit import MATERIAL, SharedEase, SharedRatings
+from models.ranking_branch_fit import MATERIAL, SharedRanker
 from models.registry import Registry
 from models.release import DatasetUsed, Reference, Release, groups_of
-
-HIDDEN = 0.4
-"""Share of what each user liked, the newest, that settings are chosen on: about as much as is judged of later."""
 
 Output = Mapping[str, Any]
 
@@ -80,9 +76,23 @@ class FilmTraining:
     @cached_property
     def data(self) -> FilmData:
         """What is trained on and judged by; read when a step first needs it."""
-        pin = next(pin for pin in self.gate.manifest["pins"] if pin["group"] == movies.v1.id)
-        rows: pl.LazyFrame = self.store.get_or_create_feature_group(movies.v1).read(pin["version"], engine="polars")
-        return FilmData.of(self.gate, self.ranking, rows.collect())
+        return FilmData.of(self.gate, self.ranking, self.rows(movies.v1), self.rows(ratings.v1))
+
+    def pin(self, group: FeatureGroup) -> Mapping[str, Any]:
+        """The version of a group that the dataset of the router pins."""
+        return next(pin for pin in self.gate.manifest["pins"] if pin["group"] == group.id)
+
+    def rows(self, group: FeatureGroup) -> pl.DataFrame:
+        """The rows of a group at that version."""
+        stored = self.store.get_or_create_feature_group(group)
+        rows: pl.LazyFrame = stored.read(self.pin(group)["version"], engine="polars")
+        return rows.collect()
+
+    @cached_property
+    def rankings(self) -> FilmRankings:
+        """The steps that choose the ranker, on the ratings that `data` holds."""
+        pins = {group.id: self.pin(group) for group in (movies.v1, ratings.v1)}
+        return FilmRankings(lambda: self.data, _contents(age_gate=self.gate), pins, self.parameters)
 
     def stage(self, name: str, made: Mapping[str, Output], flow_run: str = "") -> Stage:
         """A step by its name, see `training_order`.
@@ -92,14 +102,18 @@ class FilmTraining:
             made: What the steps that it needs made, by their names.
             flow_run: Id of the flow run that asks.
         """
+        if name == RATED:
+            return self.rankings.rated()
+        if name == VECTORS:
+            return FilmVectors(self).stage(made[RATED])
         if name == "router":
             return self.router()
-        if name == "rankings":
-            return self.rankings()
+        if name == RANKINGS:
+            return self.rankings.stage(made[RATED])
         if name.startswith(BRANCH):
-            return self.branch(name.removeprefix(BRANCH), made["router"], made["rankings"])
+            return self.branch(name.removeprefix(BRANCH), made["router"], made[RATED], made[RANKINGS])
         if name == "evaluation":
-            return self.evaluation(made["router"], branches_of(made))
+            return self.evaluation(made["router"], made[RANKINGS], branches_of(made))
         return self.release(made["router"], branches_of(made), made["evaluation"], flow_run)
 
     def router(self) -> Stage:
@@ -119,17 +133,7 @@ class FilmTraining:
         code = (FilmData, tuned_model, fit_router, self.cascade.router)
         return Stage("router", code, parameters, _contents(age_gate=self.gate, ranking=self.ranking), work)
 
-    def rankings(self) -> Stage:
-        """The penalty of the rankers, chosen on what is hidden within the training data."""
-
-        def work() -> dict[str, Any]:
-            tuned = tuned_ease(self._validation, {"penalty": self.parameters.penalties})
-            return {"penalty": tuned.chosen["penalty"], "tried": tuned.tried.to_dicts()}
-
-        parameters: dict[str, Any] = {"penalties": list(self.parameters.penalties), "hidden": HIDDEN}
-        return Stage("rankings", (FilmData, HoldOut, tuned_ease), parameters, _contents(age_gate=self.gate), work)
-
-    def branch(self, name: str, router: Output, rankings: Output) -> Stage:
+    def branch(self, name: str, router: Output, rated: Output, rankings: Output) -> Stage:
         """One branch, on the users that the router sends there out of fold."""
         model = next(branch.model for branch in self.cascade.branches if branch.name == name)
 
@@ -137,16 +141,17 @@ class FilmTraining:
             fitted, found = self._router(router)
             table = routed(self.cascade, self.data.rows, found)
             upstream = {ROUTER: content_of(fitted)}
-            material = {MATERIAL: self._shared(rankings)}
+            material = {MATERIAL: self.rankings.shared(rankings)}
             return {"member": asdict(self.registry.put(fit_branch(self.cascade, name, table, upstream, material)))}
 
         parameters: dict[str, Any] = {"model": model.fingerprint, "policy": self.cascade.policy.state()}
-        if isinstance(model, SharedEase):
-            parameters["penalty"] = rankings["penalty"]
-        inputs = {**_contents(age_gate=self.gate), ROUTER: {"content": router["router"]["content"]}}
+        if isinstance(model, SharedRanker):
+            parameters["ranker"] = dict(rankings["ranker"])
+        inputs = {**_contents(age_gate=self.gate), RATED: {"content": rated["content"]}}
+        inputs[ROUTER] = {"content": router["router"]["content"]}
         return Stage(f"{BRANCH}{name}", (FilmData, fit_branch, routed, model), parameters, inputs, work)
 
-    def evaluation(self, router: Output, branches: Mapping[str, Output]) -> Stage:
+    def evaluation(self, router: Output, rankings: Output, branches: Mapping[str, Output]) -> Stage:
         """How good all of them are together, on what their users liked later, beside the champion."""
         champion = self._beside
 
@@ -154,7 +159,7 @@ class FilmTraining:
             model = self.candidate(router, branches)
             before = load_films(self.registry, champion).model if champion else None
             known = (before.cascade, before.out_of_fold) if before else None
-            report, _ = evaluated(model.cascade, model.out_of_fold, self.data, known)
+            report, _ = evaluated(model.cascade, model.out_of_fold, self.data, known, Validated.of(rankings))
             return {"report": self.registry.put_report(report.to_json()), "metrics": report.metrics}
 
         members = self._references(router, branches)
@@ -162,7 +167,7 @@ class FilmTraining:
         inputs |= _contents(age_gate=self.gate, ranking=self.ranking)
         if champion is not None:
             inputs["champion"] = {"content": champion.id}
-        parameters: dict[str, Any] = {"policy": self.cascade.policy.state()}
+        parameters: dict[str, Any] = {"policy": self.cascade.policy.state(), "rankings": rankings["tried"]}
         return Stage("evaluation", (FilmData, evaluated), parameters, inputs, work)
 
     def release(self, router: Output, branches: Mapping[str, Output], evaluation: Output, flow_run: str) -> Stage:
@@ -223,24 +228,16 @@ class FilmTraining:
         return EvaluationReport.from_json(stored)
 
     def gone(self, output: Output) -> list[str]:
-        """What of an output is not in the registry any more."""
+        """What of an output is not in the registry or the lake any more."""
         named = {name: value for name, value in output.items() if isinstance(value, Mapping) and "sha256" in value}
-        return [f"its {name} is gone" for name, value in named.items() if not self.registry.holds(Reference(**value))]
+        gone = [f"its {name} is gone" for name, value in named.items() if not self.registry.holds(Reference(**value))]
+        return [*FilmVectors(self).lost(output), *gone] if "receipt" in output else gone
 
     @property
     def _beside(self) -> Release | None:
         if self.beside is None:
             return self.registry.champion()
         return self.registry.get(self.beside) if self.beside else None
-
-    @cached_property
-    def _validation(self) -> HoldOut:
-        return HoldOut.newest(self.data.events, HIDDEN)
-
-    def _shared(self, rankings: Output) -> SharedRatings:
-        tuned = Tuned({"penalty": rankings["penalty"]}, pl.DataFrame(rankings["tried"]))
-        events = self.data.events
-        return SharedRatings(events, liked_pairs(events), self._validation, rankings["penalty"], tuned)
 
     def _router(self, output: Output) -> tuple[FittedProbabilityModel, OutOfFold]:
         router, found = self._member(output["router"]), self._member(output[OUT_OF_FOLD])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Self
 
 import numpy as np
@@ -15,9 +16,9 @@ from models.errors import NothingToLearn
 from models.histories import Histories, HistoryRule
 from models.ranker import Mask, Ranker
 from models.ranking_metrics import TOP, ndcg_of_lists, padded, restricted_exposure
-from models.rated_events import Ints, RatedEvents
+from models.rated_events import Ints, RatedEvents, microseconds
 
-_LIKED = HistoryRule(liked_only=True)
+_LIKED, _RATED = HistoryRule(liked_only=True), HistoryRule()
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,11 +29,13 @@ class HoldOut:
         kept: The ratings to fit on and to recommend from.
         users: int64 (n,), ascending: the users of whom something is hidden.
         hidden: What is hidden of each; n lists of known films.
+        seen: Which of the kept films are not recommended again: those that were liked, or all that were rated.
     """
 
     kept: RatedEvents
     users: Ints
     hidden: Histories
+    seen: HistoryRule = _LIKED
 
     @classmethod
     def drawn(cls, events: RatedEvents, share: float = 0.2, seed: int = 0) -> Self:
@@ -84,27 +87,21 @@ class HoldOut:
         return cls(events, users, _LIKED.before(hidden, users, _at_the_end(users)))
 
     @classmethod
-    def newest(cls, events: RatedEvents, share: float = 0.2) -> Self:
-        """What each user liked last is hidden, and everything they rated from the first of it on.
+    def since(cls, events: RatedEvents, since: datetime) -> Self:
+        """Users are asked at an instant, and what they liked from then on is hidden: as a cascade is asked.
 
         Args:
             events: All ratings.
-            share: Of a user's liked films, between 0 and 1; at least one film of whoever liked two.
+            since: The instant, aware; users who had not rated before are not asked.
 
         Raises:
-            NothingToLearn: Nothing is hidden.
+            NothingToLearn: Nobody came back and liked a known film.
         """
-        liked = events.liked & (events.columns != UNKNOWN)
-        before = np.cumsum(liked) - liked
-        starts = np.searchsorted(events.users, events.distinct_users)
-        owner = np.searchsorted(events.distinct_users, events.users)
-        totals = np.add.reduceat(liked.astype(np.int64), starts) if len(starts) else np.empty(0, dtype=np.int64)
-        hidden_from = totals - np.where(totals > 1, np.maximum((totals * share).astype(np.int64), 1), 0)
-        late = (before - before[starts][owner]) >= hidden_from[owner]
-        late &= (totals > 1)[owner]
-        chosen = late & liked
-        films = {"user_id": events.users[chosen], "movie_id": events.catalogue.items[events.columns[chosen]]}
-        return cls.later(events.where(~late), pl.DataFrame(films))
+        before = events.times < microseconds(since)
+        kept = events.where(before)
+        later = events.where(~before & events.liked & (events.columns != UNKNOWN)).of_users(kept.distinct_users)
+        films = {"user_id": later.users, "movie_id": events.catalogue.items[later.columns]}
+        return replace(cls.later(kept, pl.DataFrame(films)), seen=_RATED)
 
     def lists(self, answers: pl.Series) -> pl.DataFrame:
         """How good answers are, whoever gave them, as `judged` says it of a ranker.
@@ -117,7 +114,7 @@ class HoldOut:
     def recommended(
         self, ranker: Ranker, k: int = TOP, allowed: Mask | None = None, users: Ints | None = None
     ) -> NDArray[np.int32]:
-        """The k best films for each user; what they like among the kept ratings is not recommended again.
+        """The k best films for each user, but for those that are `seen`.
 
         Args:
             ranker: Fitted on the kept ratings.
@@ -133,7 +130,7 @@ class HoldOut:
         """
         ranker.catalogue.must_be(self.kept.catalogue, "hold-out evaluation")
         asked = self.users if users is None else users
-        histories, seen = (rule.before(self.kept, asked, _at_the_end(asked)) for rule in (ranker.rule, _LIKED))
+        histories, seen = (rule.before(self.kept, asked, _at_the_end(asked)) for rule in (ranker.rule, self.seen))
         return ranker.top(histories, k, allowed, seen)
 
     def judged(self, ranker: Ranker, allowed: Mask | None = None) -> pl.DataFrame:

@@ -18,7 +18,7 @@ def liked_pairs(events: RatedEvents) -> ItemStatistics:
     Args:
         events: All ratings of each user that is in it.
     """
-    matrix = _liked(events, events.distinct_users)
+    matrix = liked_matrix(events, events.distinct_users)
     return _statistics(events, matrix.T @ matrix)
 
 
@@ -30,8 +30,8 @@ def liked_pairs_added(before: RatedEvents, added: RatedEvents) -> ItemStatistics
         added: The new ratings.
     """
     users = added.distinct_users
-    old = _liked(before, users)
-    new = _liked(added, users)
+    old = liked_matrix(before, users)
+    new = liked_matrix(added, users)
     new = canonical(new - new.multiply(old).tocsr())
     crossed = new.T @ old
     return _statistics(added, new.T @ new + crossed + crossed.T)
@@ -41,7 +41,7 @@ def _statistics(events: RatedEvents, pairs: sparse.csr_array) -> ItemStatistics:
     return ItemStatistics(events.catalogue, {PAIRS: canonical(sparse.csr_array(pairs))}, {PAIRS: 1})
 
 
-def _liked(events: RatedEvents, users: Ints) -> sparse.csr_array:
+def liked_matrix(events: RatedEvents, users: Ints) -> sparse.csr_array:
     """1 for each of these users and film they liked; int64 (users, films)."""
     liked = events.positives
     rows = np.minimum(np.searchsorted(users, liked.users), max(len(users) - 1, 0))

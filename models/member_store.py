@@ -74,6 +74,17 @@ class MemberStore:
             raise self._missing(role, reference)
         return kinds[reference.kind].of(unpack(data, reference.sha256, where))
 
+    def known(self, content: str, role: str) -> Reference:
+        """Where the member of a content is.
+
+        Raises:
+            MemberMissing: There is none.
+        """
+        found = self._metadata.get(f"{self._root}/members/{content}.json")
+        if found is None:
+            raise self._missing(role, Reference("member", content, "", 0))
+        return Reference(**found)
+
     def holds(self, reference: Reference) -> bool:
         """Whether the bytes of a member are there."""
         return self._metadata.exists(self._object(reference.sha256))

@@ -102,12 +102,14 @@ class ModelSteps:
         parts = self.parts(stage)
         inputs = {key: dict(value) for key, value in stage.inputs.items()}
         fresh = ModelStep(name, True, ("first run",), parts, inputs, {})
+        newest = self._metadata.last(_log(name))
         same = self._metadata.last(_made(fresh))
+        if same is None and newest is not None and _step_of(newest).fingerprint == fresh.fingerprint:
+            same = newest  # its maker died before it could be found by its fingerprint
         if same is not None:
             lost = tuple(gone(same["output"])) if gone else ()
             since = f"unchanged since {same['recorded_at'][:16].replace('T', ' ')} UTC"
             return replace(fresh, run=bool(lost), reasons=lost or (since,), output=same["output"])
-        newest = self._metadata.last(_log(name))
         return replace(fresh, reasons=tuple(changes(newest, parts, inputs))) if newest else fresh
 
     def standing(self, name: str, stage: Stage | None) -> tuple[bool, tuple[str, ...]]:
@@ -150,6 +152,8 @@ class ModelSteps:
     def record(self, step: ModelStep, output: Mapping[str, Any]) -> int:
         """Write the step's next record; returns its number.
 
+        The log has it first: whoever dies then has lost no experiment, and `decide` finds the step there.
+
         Args:
             step: As decided before it ran.
             output: What it made, as plain values.
@@ -162,8 +166,12 @@ class ModelSteps:
             "inputs": step.inputs,
             "output": dict(output),
         }
-        self._metadata.append(_made(step), entry)
+        newest = self._metadata.last(_log(step.name))
+        if newest is not None and self._metadata.last(made := _made(_step_of(newest))) is None:
+            self._metadata.append(made, newest)
         number = self._metadata.append(_log(step.name), entry)
+        faultpoint("model_step.logged")
+        self._metadata.append(_made(step), entry)
         faultpoint("step.after_record")
         return number
 
@@ -190,6 +198,11 @@ def not_ready(name: str, why: str) -> StepNotReady:
         state="was not chosen, and what needs it was not done",
         next_step="choose it as well; a + before a name chooses all that it needs: --select +NAME.",
     )
+
+
+def _step_of(entry: Mapping[str, Any]) -> ModelStep:
+    """The step that an entry of the log is of."""
+    return ModelStep(entry["step"], False, (), entry["parts"], entry["inputs"], entry["output"])
 
 
 def _log(name: str) -> str:

@@ -11,29 +11,26 @@ import numpy as np
 import polars as pl
 
 from models.bootstrap import Interval, interval, paired_difference
-from models.ease import EVERYTHING_LIKED, Ease
 from models.errors import RankerMisused
 from models.followed_pairs import followed_pairs
 from models.histories import HistoryRule
 from models.history_ridge import HistoryRidge
 from models.holdout_evaluation import HoldOut
 from models.item_statistics import ItemStatistics
-from models.liked_pairs import liked_pairs
 from models.linear_ranker import must_hold_any
+from models.ranker_choice import Grid, RankerChoice, RankerKind, Setting, ridge_rule
 from models.ranking_metrics import ndcg
-from models.rated_events import Ints, RatedEvents
-from models.rolling_evaluation import microseconds, rolling
+from models.rated_events import Ints, RatedEvents, microseconds
+from models.rolling_evaluation import rolling
 
-Setting = Mapping[str, float]
-
-RIDGE_GRID: Mapping[str, Sequence[float]] = {
+RIDGE_GRID: Grid = {
     "tau": (5.0, 3.0, 8.0),
     "length": (20, 10),
     "penalty": (200.0, 50.0, 1000.0),
 }
 """The first of each is where the search starts, and what is taken when nothing is better."""
 
-EASE_GRID: Mapping[str, Sequence[float]] = {"penalty": (200.0, 100.0, 500.0, 1000.0, 3000.0)}
+EASE_GRID: Grid = {"penalty": (200.0, 100.0, 500.0, 1000.0, 3000.0, 10_000.0, 30_000.0)}
 """Few users need a large one: the larger, the closer to popularity."""
 
 WEIGHTS = (Fraction(1), Fraction(3, 2), Fraction(2), Fraction(3))
@@ -52,6 +49,11 @@ class Tuned:
     chosen: Setting
     tried: pl.DataFrame
 
+    @property
+    def ndcg(self) -> float:
+        """Of the setting that was chosen."""
+        return float(self.tried.filter("chosen")["ndcg"].item())
+
 
 def newest_part(events: RatedEvents, share: float = 0.1) -> datetime:
     """The instant from which on the newest positive ratings lie: where a validation part begins.
@@ -68,7 +70,7 @@ def newest_part(events: RatedEvents, share: float = 0.1) -> datetime:
     return datetime.fromtimestamp(int(times[int(len(times) * (1 - share))]) / 1_000_000, UTC)
 
 
-def best_setting(grid: Mapping[str, Sequence[float]], judged: Callable[[Setting], Interval]) -> Tuned:
+def best_setting(grid: Grid, judged: Callable[[Setting], Interval]) -> Tuned:
     """One parameter after the other, in the grid's order, the others at the best so far.
 
     A sum of the grid's lengths is tried, not their product; each setting once.
@@ -81,12 +83,7 @@ def best_setting(grid: Mapping[str, Sequence[float]], judged: Callable[[Setting]
         RankerMisused: A parameter has no value.
     """
     if not grid or not all(grid.values()):
-        raise RankerMisused(
-            "tuning",
-            what=f"the grid is {dict(grid)}.",
-            state="was not begun",
-            next_step="give every parameter at least one value.",
-        )
+        raise _nothing_to_try(f"the grid is {dict(grid)}.", "give every parameter at least one value.")
     found: dict[tuple[float, ...], Interval] = {}
     best = tuple(values[0] for values in grid.values())
     for place, values in enumerate(grid.values()):
@@ -105,7 +102,7 @@ def best_setting(grid: Mapping[str, Sequence[float]], judged: Callable[[Setting]
 def tuned_history_ridge(
     events: RatedEvents,
     since: datetime,
-    grid: Mapping[str, Sequence[float]] = RIDGE_GRID,
+    grid: Grid = RIDGE_GRID,
     *,
     sample: int = 5_000,
     seed: int = 0,
@@ -139,32 +136,54 @@ def tuned_history_ridge(
     return best_setting(grid, judged)
 
 
-def ridge_rule(setting: Setting) -> HistoryRule:
-    """The history rule of a setting of the history ridge."""
-    return HistoryRule(length=int(setting["length"]), tau=setting["tau"])
-
-
-def tuned_ease(
-    validation: HoldOut, grid: Mapping[str, Sequence[float]] = EASE_GRID, rule: HistoryRule = EVERYTHING_LIKED
-) -> Tuned:
-    """The penalty by NDCG on a hold-out of the training data.
+def tuned_ranker(validation: HoldOut, grids: Mapping[RankerKind, Grid]) -> tuple[RankerChoice, pl.DataFrame]:
+    """The kind of ranker, and its setting, with the best NDCG on a hold-out of the training data.
 
     Args:
-        validation: Drawn from the training data, with another seed than what is judged later.
-        grid: Values of ``penalty``.
-        rule: How the ranker's histories are made.
+        validation: Drawn from the training data, and asked as what is judged later is asked: which ranker is better
+            depends on it.
+        grids: What is tried of each kind; of equal ones the first is taken.
+
+    Returns:
+        The choice, and one row per setting in the order tried: ``ranker``, its values (NULL where the kind has no such
+        parameter), ``ndcg``, ``low``, ``high`` (95 % interval by user) and ``chosen``.
+
+    Raises:
+        RankerMisused: There is no kind, or one has a parameter without values.
     """
-    statistics = liked_pairs(validation.kept)
+    if not grids:
+        raise _nothing_to_try("there is no kind of ranker.", "name at least one, for example ease.")
+    found = {kind: best_setting(grid, _judging(kind, validation)) for kind, grid in grids.items()}
+    best = max(found, key=lambda kind: found[kind].ndcg)
+    tried = [
+        one.tried.select(pl.lit(kind).alias("ranker"), pl.exclude("chosen"), pl.col("chosen") & pl.lit(kind == best))
+        for kind, one in found.items()
+    ]
+    return RankerChoice(best, found[best].chosen), pl.concat(tried, how="diagonal")
+
+
+def best_of_each(tried: pl.DataFrame) -> dict[str, float]:
+    """The NDCG of the best setting of each kind of ranker, of what `tuned_ranker` tried; in the order tried."""
+    best = tried.group_by("ranker", maintain_order=True).agg(pl.col("ndcg").max())
+    return dict(best.iter_rows())
+
+
+def _judging(kind: RankerKind, validation: HoldOut) -> Callable[[Setting], Interval]:
+    built: dict[HistoryRule | None, ItemStatistics] = {}
 
     def judged(setting: Setting) -> Interval:
-        lists = validation.judged(Ease.fit(statistics, setting["penalty"], rule))
+        choice = RankerChoice(kind, setting)
+        if choice.rule not in built:
+            built.clear()
+            built[choice.rule] = choice.statistics(validation.kept)
+        lists = validation.judged(choice.fit(built[choice.rule]))
         return interval(lists["ndcg"].to_numpy(), lists["user_id"].to_numpy(), draws=200)
 
-    return best_setting(grid, judged)
+    return judged
 
 
 def tuned_segment_weight(
-    validation: HoldOut, segment: Ints, penalty: float, weights: Sequence[Fraction] = WEIGHTS
+    validation: HoldOut, segment: Ints, ranker: RankerChoice, weights: Sequence[Fraction] = WEIGHTS
 ) -> Tuned:
     """How much a segment's own ratings weigh in the statistics that its branch shares with everybody.
 
@@ -174,7 +193,7 @@ def tuned_segment_weight(
     Args:
         validation: Drawn from the training data.
         segment: int64, ids of its users.
-        penalty: Of EASE.
+        ranker: Which one, with which setting.
         weights: The first is what is kept unless another pays; 1 shares evenly.
 
     Returns:
@@ -184,14 +203,14 @@ def tuned_segment_weight(
     Raises:
         NothingToLearn: Nothing is hidden of the segment's users.
     """
-    everybody = liked_pairs(validation.kept)
-    own = liked_pairs(validation.kept.of_users(segment))
+    everybody = ranker.statistics(validation.kept)
+    own = ranker.statistics(validation.kept.of_users(segment))
     inside = np.isin(validation.users, segment)
     users = validation.users[inside]
     first: np.ndarray[tuple[int], np.dtype[np.float64]] | None = None
     rows = []
     for weight in weights:
-        lists = validation.judged(Ease.fit(everybody + own.times(weight - 1), penalty))
+        lists = validation.judged(ranker.fit(everybody + own.times(weight - 1)))
         found = lists["ndcg"].to_numpy()[inside]
         first = found if first is None else first
         level, gain = interval(found, users), paired_difference(found, first, users)
@@ -209,3 +228,7 @@ def tuned_segment_weight(
     pays = [row for row in rows if row["gain_low"] > 0]
     best = max(pays, key=lambda row: row["ndcg"]) if pays else rows[0]
     return Tuned({"weight": best["weight"]}, pl.DataFrame(rows).with_columns(chosen=pl.col("weight") == best["weight"]))
+
+
+def _nothing_to_try(what: str, next_step: str) -> RankerMisused:
+    return RankerMisused("tuning", what=what, state="was not begun", next_step=next_step)

@@ -6,21 +6,21 @@ differs between branches is how much their own users' ratings weigh, chosen on v
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Self
 
+import numpy as np
 import polars as pl
 
 from feature_groups.store.digest import digest
-from models.ease import Ease
 from models.errors import InvalidCascade
 from models.holdout_evaluation import HoldOut
 from models.item_statistics import ItemStatistics
-from models.liked_pairs import liked_pairs
 from models.popularity import Popularity
-from models.ranker_tuning import EASE_GRID, WEIGHTS, Tuned, tuned_ease, tuned_segment_weight
+from models.ranker_choice import Grid, RankerChoice, RankerKind
+from models.ranker_tuning import EASE_GRID, WEIGHTS, tuned_ranker, tuned_segment_weight
 from models.ranking_branch import RankingBranch
 from models.ranking_metrics import TOP
 from models.rated_events import RatedEvents
@@ -35,35 +35,33 @@ class SharedRatings:
 
     Attributes:
         events: The training split's ratings.
-        statistics: Of all of them.
         validation: A hold-out within them, to choose on.
-        penalty: Of EASE, chosen on the validation.
-        tuned: How it was chosen.
+        ranker: Which one, with which setting: chosen on the validation.
+        statistics: What it is solved from, of all the ratings.
     """
 
     events: RatedEvents
-    statistics: ItemStatistics
     validation: HoldOut
-    penalty: float
-    tuned: Tuned
+    ranker: RankerChoice
+    statistics: ItemStatistics
 
     @classmethod
-    def of(cls, events: RatedEvents, seed: int = 1_000, grid: Mapping[str, Sequence[float]] = EASE_GRID) -> Self:
-        """Sum, and choose the penalty.
+    def of(cls, events: RatedEvents, seed: int = 1_000, grids: Mapping[RankerKind, Grid] | None = None) -> Self:
+        """Sum, and choose the ranker.
 
         Args:
             events: Nothing that is judged later.
             seed: Of the validation hold-out; another one than of what is judged later.
-            grid: Values of ``penalty``.
+            grids: What is tried of each kind; EASE by default.
         """
         validation = HoldOut.drawn(events, seed=seed)
-        tuned = tuned_ease(validation, grid)
-        return cls(events, liked_pairs(events), validation, tuned.chosen["penalty"], tuned)
+        ranker, _ = tuned_ranker(validation, grids or {"ease": EASE_GRID})
+        return cls(events, validation, ranker, ranker.statistics(events))
 
 
 @dataclass(frozen=True)
-class SharedEase:
-    """EASE from everybody's ratings, the branch's own users' weighing as much as pays on validation.
+class SharedRanker:
+    """The ranker that validation chose for all branches, this one's own users weighing as much as pays.
 
     Attributes:
         policed: Whether restricted films are never recommended.
@@ -78,20 +76,22 @@ class SharedEase:
     @property
     def fingerprint(self) -> str:
         """sha256 of all that is declared."""
-        return digest(["shared_ease", self.policed, [str(w) for w in self.weights], self.k])
+        return digest(["shared_ranker", self.policed, [str(w) for w in self.weights], self.k])
 
     def fit(self, own: pl.DataFrame, everybody: pl.DataFrame, material: Mapping[str, Any]) -> RankingBranch:
         """As `BranchModel.fit`; the rows need ``user_id``, the material `SharedRatings`."""
         shared = shared_ratings(material)
         users = own["user_id"].unique().sort().to_numpy()
         weight = self.weights[0]
-        if len(self.weights) > 1 and own.height < everybody.height:
-            tuned = tuned_segment_weight(shared.validation, users, shared.penalty, self.weights)
+        # Of whom nothing is hidden, nobody can tell what pays.
+        judged = np.isin(shared.validation.users, users).any()
+        if len(self.weights) > 1 and own.height < everybody.height and judged:
+            tuned = tuned_segment_weight(shared.validation, users, shared.ranker, self.weights)
             weight = next(w for w in self.weights if float(w) == tuned.chosen["weight"])
         statistics = shared.statistics
         if weight != 1:
-            statistics = statistics + liked_pairs(shared.events.of_users(users)).times(weight - 1)
-        return RankingBranch(Ease.fit(statistics, shared.penalty), self.policed, self.k)
+            statistics = statistics + shared.ranker.statistics(shared.events.of_users(users)).times(weight - 1)
+        return RankingBranch(shared.ranker.fit(statistics), self.policed, self.k)
 
 
 @dataclass(frozen=True)

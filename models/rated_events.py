@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from typing import Self
 
@@ -10,6 +12,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from feature_groups.store.digest import digest
 from feature_groups.views.ranking import POSITIVE
 from models.catalogue import UNKNOWN, Catalogue
 
@@ -83,6 +86,12 @@ class RatedEvents:
         return self.where(np.isin(self.users, users))
 
     @cached_property
+    def content(self) -> str:
+        """sha256 of all of it, the catalogue included."""
+        arrays = (self.catalogue.items, self.catalogue.restricted, self.users, self.times, self.columns, self.liked)
+        return digest([hashlib.sha256(array.tobytes()).hexdigest() for array in arrays])
+
+    @cached_property
     def positives(self) -> Self:
         """The liked events of known films."""
         return self.where(self.liked & (self.columns != UNKNOWN))
@@ -119,6 +128,11 @@ class RatedEvents:
         instants, ranks = np.unique(self.times, return_inverse=True)
         codes = np.searchsorted(self.distinct_users, self.users)
         return instants, codes * (len(instants) + 1) + ranks
+
+
+def microseconds(instant: datetime) -> int:
+    """Since 1970 UTC; the instant must be aware of its time zone."""
+    return round(instant.timestamp() * 1_000_000)
 
 
 def ragged(starts: Ints, ends: Ints) -> tuple[Ints, Ints]:

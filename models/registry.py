@@ -5,6 +5,7 @@ All of it is immutable objects on the metadata port, so that a folder and an obj
     registries/<name>/objects/<sha256>            a member's bytes
                      /members/<content>.json      where a member of this content is
                      /reports/<digest>.json       evaluation reports
+                     /attempts/<digest>.json      the flow run that first tried to make a release, which it then names
                      /manifests/<id>.json         releases, named by their manifest's sha256
                      /releases/000001.json        the log in which a release is from then on
                      /switches/000001.json        the log of who is champion; one write is one switch
@@ -30,6 +31,7 @@ from models.member_store import MemberStore
 from models.parts import Json, Member
 from models.registry_collection import Collected, collect
 from models.release import GroupUsed, Recorded, Reference, Release
+from models.release_attempts import as_first_tried
 from models.switches import Switch, Switches
 
 
@@ -59,6 +61,10 @@ class Registry:
         """A member from its bytes, of one of the classes; see `MemberStore.restore`."""
         return self._members.restore(reference, classes, role)
 
+    def member(self, content: str, classes: Iterable[type[Member]], role: str = "member") -> Member:
+        """A member by its content; the same errors as `restore`."""
+        return self.restore(self._members.known(content, role), classes, role)
+
     def members(self, release: Release, classes: Iterable[type[Member]]) -> dict[str, Member]:
         """Every member of a release by role; the same errors as `restore`."""
         known = list(classes)
@@ -79,10 +85,10 @@ class Registry:
         return self.metadata.get(f"{self.root}/reports/{release.report}.json") if release.report else None
 
     def release(self, release: Release) -> str:
-        """Make a release; the same manifest again is the same release, written once.
+        """Make a release; the same again is the same release, written once, whichever flow run tries it again.
 
         Returns:
-            Its id.
+            Its id; its manifest names the flow run that tried it first.
 
         Raises:
             InvalidRelease: It cannot be one.
@@ -90,14 +96,15 @@ class Registry:
             MemberMissing: A member's bytes are not in the registry.
         """
         release.check()
-        manifest, name = release.to_json(), release.id
         with self._locked():
             recorded = {entry.id for entry in self.releases()}
             if release.parent is not None and release.parent not in recorded:
                 raise self._unknown(release.parent, recorded)
             self._members.check(release)
             faultpoint("release.checked")
-            self.metadata.put_if_absent(self._manifest(name), manifest)
+            made = as_first_tried(self.metadata, f"{self.root}/attempts", release)
+            name = made.id
+            self.metadata.put_if_absent(self._manifest(name), made.to_json())
             faultpoint("release.written")
             if name not in recorded:
                 entry = {"id": name, "at": self._store.clock().isoformat(), "who": author()}
@@ -236,6 +243,7 @@ class Registry:
         self,
         *,
         pinned: Iterable[str] = (),
+        members: Iterable[str] = (),
         parents: int = 3,
         younger: timedelta = timedelta(days=7),
         dry_run: bool = False,
@@ -244,6 +252,7 @@ class Registry:
 
         Args:
             pinned: Ids of releases that somebody still needs, for example those in a log of predictions.
+            members: Contents of members that somebody needs without a release.
             parents: How many generations of parents of champion and challenger, and of earlier champions, stay.
             younger: Releases and members made in this last span stay.
             dry_run: Remove nothing, only report what would go.
@@ -252,7 +261,8 @@ class Registry:
             UnknownRelease: A pinned release is none.
         """
         with self._locked():
-            return collect(self, self._switches.champions(), list(pinned), parents, younger, dry_run=dry_run)
+            champions, named = self._switches.champions(), set(members)
+            return collect(self, champions, list(pinned), named, parents, younger, dry_run=dry_run)
 
     def _before(self, after: int | None) -> Switch:
         """The state that a switch is to follow."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -49,6 +49,7 @@ def collect(
     registry: Registry,
     champions: Sequence[str],
     pinned: Sequence[str],
+    members: Collection[str],
     parents: int,
     younger: timedelta,
     *,
@@ -59,6 +60,8 @@ def collect(
     before = datetime.now(UTC) - younger
     kept = _kept(registry, champions, pinned, parents, before)
     needed = {reference.sha256 for name in kept for reference in registry.get(name).stored.values()}
+    named = (metadata.get(f"{root}/members/{content}.json") for content in members)
+    needed |= {Reference(**found).sha256 for found in named if found is not None}
     objects = metadata.changed(f"{root}/objects")
     going = {path: size for path, (at, size) in objects.items() if _name(path) not in needed and at < before}
     gone = {_name(path) for path in going}

@@ -11,18 +11,13 @@ from numpy.typing import NDArray
 from models.errors import NothingToLearn
 from models.histories import HistoryRule
 from models.ranker import Mask, Ranker, excluded, ranks
-from models.rated_events import Ints, RatedEvents
+from models.rated_events import Ints, RatedEvents, microseconds
 
 _BLOCK = 256
 """Histories that are scored at a time: their scores stay in the cache."""
 
 _SEEN = HistoryRule()
 """Everything rated, whatever the stars: it is not recommended again."""
-
-
-def microseconds(instant: datetime) -> int:
-    """Since 1970 UTC; the instant must be aware of its time zone."""
-    return round(instant.timestamp() * 1_000_000)
 
 
 def rolling(

@@ -1,4 +1,4 @@
-"""Switch to a release that was blessed, and show what it is."""
+"""Show what a release is, and switch to it where it was blessed."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ Promotion = Literal["champion", "challenger", "none"]
 def publish_release(
     registry: Registry, made: Mapping[str, Any], text: CardText, cards: Path, *, promote: Promotion
 ) -> str:
-    """Promote what was blessed, write the model card, and tell who listens; returns the card's path."""
+    """Write the model card, promote what was blessed, and tell who listens; returns the card's path.
+
+    The card comes first: whoever serves has one, wherever this is interrupted.
+    """
     release = registry.get(made["release"])
-    if made["blessed"] and promote != "none":
-        switch = registry.promote if promote == "champion" else registry.challenge
-        switch(made["release"], reason="blessed by every gate")
     stored = registry.report(release)
     report = EvaluationReport.from_json(stored) if stored else None
     page = model_card(release, report, text, ancestry=registry.ancestry(made["release"]))
@@ -38,12 +38,15 @@ def publish_release(
     create_markdown_artifact(
         key="evaluation-films", markdown="\n\n".join(pages), description=repr(verdict).splitlines()[0]
     )
+    create_link_artifact(key="model-card-films", link=path.as_uri(), link_text="model card")
+    if made["blessed"] and promote != "none":
+        switch = registry.promote if promote == "champion" else registry.challenge
+        switch(made["release"], reason="blessed by every gate")
     create_table_artifact(
         key="metrics-films",
         table=_told(registry),
         description="Every release, newest first: what it was measured to be, each on its own test window.",
     )
-    create_link_artifact(key="model-card-films", link=path.as_uri(), link_text="model card")
     emit(ModelReleased(registry.name, made["release"], made["blessed"], registry.state().number), registry.metadata)
     return str(path)
 

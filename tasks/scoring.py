@@ -1,4 +1,4 @@
-"""Write predictions, and show how good earlier ones turned out to be."""
+"""Show how good earlier predictions turned out to be."""
 
 from __future__ import annotations
 
@@ -7,24 +7,9 @@ from typing import Any
 
 from prefect.artifacts import create_table_artifact
 
-from feature_groups.store import Receipt, StoredFeatureGroup
 from models.model_steps import ModelStep, ModelSteps, Stage
-from tasks.artifacts import SHOWN, artifact_key, publish_receipt
-from tasks.events import FeatureGroupCommitted, emit
+from tasks.artifacts import artifact_key
 from tasks.retries import retried
-from tasks.spark_limit import spark_slot
-
-
-@retried("{step.name}")
-def write_predictions(steps: ModelSteps, step: ModelStep, stage: Stage, group: StoredFeatureGroup) -> dict[str, Any]:
-    """Predict, write to the group, record the step, and tell who listens; its output has the write's ``receipt``."""
-    with spark_slot():
-        output = steps.do(step, stage)
-    receipt = Receipt.from_json(output["receipt"])
-    publish_receipt(receipt, group.history(SHOWN))
-    if receipt.committed:
-        emit(FeatureGroupCommitted.of(receipt))
-    return output
 
 
 @retried("{step.name}")

@@ -157,7 +157,7 @@ def trained_in_each_way(store: FeatureStore) -> dict[tuple[str, str], Found]:
     for fold in sorted(then["fold"].unique()):
         kept = (then["fold"] == fold).to_numpy()
         new, known = then.filter(kept), then.filter(~kept)["user_id"].to_numpy()
-        material = {MATERIAL: SharedRatings.of(events.of_users(known), grid={"penalty": (PENALTY,)})}
+        material = {MATERIAL: SharedRatings.of(events.of_users(known), grids={"ease": {"penalty": (PENALTY,)}})}
         hidden = HoldOut.later(events.of_users(new["user_id"].to_numpy()), later.join(new, on="user_id", how="semi"))
         branches: dict[str, Answering | FittedCascade] = {}
         for which, scored in WAYS:

@@ -26,6 +26,7 @@ POINTS: dict[str, str] = {
     "write.before_receipt": "the receipt is made, but not stored",
     "write.after_receipt": "the receipt is stored; the caller has not got it",
     "step.before_record": "the step's write is done; its record is not written",
+    "model_step.logged": "a model step is in its log; it cannot be found by what it depends on",
     "step.after_record": "the step's record is written",
     "dataset.made": "the rows lie in the spool; nothing is pinned or numbered",
     "dataset.pinned": "the versions are pinned; the dataset is not in its place",

@@ -131,10 +131,22 @@ def test_the_next_run_goes_on_where_the_first_was_stopped(completed: subprocess.
     derived = ["movie_stats_v1", "user_activity_v1", "user_history_v1"]
     assert list(rows) == ["movies_v1", "users_v1", "age_labels_v1", "ratings_v1", *derived]
     steps = re.findall(
-        r"^ +(age_gate_v1|ranking_v1|router|rankings|branch_\w+|evaluation|release) ", completed.stdout, re.M
+        r"^ +(age_gate_v1|ranking_v1|rated|router|rankings|branch_\w+|film_vectors|evaluation|release) ",
+        completed.stdout,
+        re.M,
     )
     branches = ["branch_adults", "branch_minors", "branch_popular"]
-    assert steps == ["age_gate_v1", "ranking_v1", "router", "rankings", *branches, "evaluation", "release"]
+    assert steps == [
+        "age_gate_v1",
+        "ranking_v1",
+        "rated",
+        "router",
+        "rankings",
+        *branches,
+        "film_vectors",
+        "evaluation",
+        "release",
+    ]
     assert re.search(r"age_gate_v1 +number 1: fold_0 \d+", completed.stdout)
     assert re.search(r"^(Release \w{12} serves|Refused: )", completed.stdout, flags=re.MULTILINE)
     assert "Model card: " in completed.stdout

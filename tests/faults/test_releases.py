@@ -14,6 +14,7 @@ import released
 from children import start
 from feature_groups.store import faults
 from models.errors import NotBlessed
+from models.model_steps import ModelSteps
 from released import names, registry, release
 
 PROGRAM = Path(released.__file__)
@@ -102,6 +103,25 @@ def test_a_release_that_is_killed_anywhere_is_whole_or_not_there(
     assert names(again, champion) == {"2"}
     assert len({entry.id for entry in again.releases()}) == len(again.releases())
     assert len(again.metadata.names(f"{again.root}/objects")) == 3 * 5 + 1
+
+
+def test_a_training_that_is_killed_between_its_release_and_its_record_finds_the_release_that_it_made(
+    lakes: Path, tmp_path: Path
+) -> None:
+    lake = tmp_path / "lake"
+    shutil.copytree(lakes / "plain", lake)
+    dying = start(PROGRAM, lake, "step", "monday", ALLUVIA_FAULTS="step.before_record:kill@1")
+    dying.communicate(timeout=120)
+    assert dying.returncode == -9
+    made = registry(lake)
+    orphan = made.releases()[-1].id
+    assert ModelSteps(made.metadata, "training/recommender").records("release") == []
+
+    assert released.release_as_step(made, "tuesday") == orphan
+    assert released.release_as_step(made, "wednesday") == orphan
+    assert len(made.releases()) == 5
+    assert made.get(orphan).flow_run == "monday"
+    assert len(made.metadata.names(f"{made.root}/manifests")) == 5
 
 
 @pytest.mark.parametrize("point", [p for p in POINTS if p != "release.collecting"])

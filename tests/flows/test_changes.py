@@ -33,7 +33,7 @@ from small_world import files, foretold
 VARIANT = QUICK.model_copy(update={"miss_cost": 3.0})
 """Another one than the champion's, so that judging it is not left out."""
 BRANCHES = ["branch_adults", "branch_minors", "branch_popular"]
-TRAINED = ["router", "rankings", *BRANCHES, "evaluation", "release"]
+TRAINED = ["rated", "router", "rankings", *BRANCHES, "film_vectors", "evaluation", "release"]
 SCORED = ["predictions", "outcomes"]
 PLANNED = "tag:dataset tag:training tag:scoring"
 
@@ -124,6 +124,7 @@ CHANGES: dict[str, tuple[Act, FilmParameters, dict[str, str]]] = {
         VARIANT,
         {
             "age_gate_v1": "ratings_v1 moved from v1 to v2",
+            "rated": "ratings_v1 moved from v1 to v2",
             "predictions": "parameter changed: asked_at; ratings_v1 moved from v1 to v2",
             "outcomes": "parameter changed: until; predictions_v1 moved from v1 to v2",
         },
@@ -160,7 +161,7 @@ def test_a_change_executes_what_depends_on_it_as_the_plan_said(
 
 def test_steps_are_done_one_by_one_and_say_what_they_still_need(lake: FilmLake) -> None:
     other = VARIANT.model_copy(update={"penalties": (50.0,)})
-    with pytest.raises(StepNotReady, match=r"rankings.*\n.*parameter changed: penalties"):
+    with pytest.raises(StepNotReady, match=r"rankings.*\n.*parameter changed: rankers"):
         training(lake=lake.lake, engine="polars", parameters=other, select="branch_adults")
     assert planned(lake, other, "branch_adults").step("branch_adults").outcome == "fails"
     for name in ("rankings", "branch_adults"):
@@ -169,6 +170,7 @@ def test_steps_are_done_one_by_one_and_say_what_they_still_need(lake: FilmLake) 
         assert (done.candidate, done.release) == ("", lake.registry.champion().id)  # type: ignore[union-attr]
     done = training(lake=lake.lake, engine="polars", parameters=other, select="+branch_minors", exclude="tag:dataset")
     assert [(one.name, one.outcome) for one in done.steps] == [
+        ("rated", "skipped"),
         ("router", "skipped"),
         ("rankings", "skipped"),
         ("branch_minors", "run"),
@@ -183,7 +185,10 @@ def test_a_step_is_a_flow_of_its_own(lake: FilmLake) -> None:
         step("rooter", lake.data, lake.lake)
 
 
-@pytest.mark.parametrize("name", ["router", "branch_minors", "evaluation", "release", "age_gate", *SCORED])
+@pytest.mark.parametrize(
+    "name",
+    ["rated", "router", "rankings", "branch_minors", "film_vectors", "evaluation", "release", "age_gate", *SCORED],
+)
 def test_a_step_replayed_on_what_its_record_names_is_what_it_was_and_leaves_no_trace(
     name: str, finished: FilmLake
 ) -> None:

@@ -29,7 +29,8 @@ from refreshing import Place
 
 PROJECT = Path(__file__).parents[2]
 DATASETS = ["age_gate_v1", "ranking_v1"]
-SMALL = FilmParameters(margin=-0.2, ece=0.2, exposure=0.5, penalties=(500.0, 2000.0), strengths=(0.03,))
+RIDGE = {"tau": (5.0,), "length": (20,), "penalty": (200.0,)}
+SMALL = FilmParameters(margin=-0.2, ece=0.2, exposure=0.5, penalties=(500.0, 2000.0), ridge=RIDGE, strengths=(0.03,))
 """Few users: little can be asked of what is learnt from them."""
 BRANCHES = ["branch_adults", "branch_minors", "branch_popular"]
 
@@ -73,7 +74,8 @@ def registry(place: Place) -> Registry:
 
 
 def test_the_first_run_does_every_step_releases_what_it_judged_and_shows_it(place: Place, trained: Trained) -> None:
-    assert list(outcomes(trained)) == [*DATASETS, "router", "rankings", *BRANCHES, "evaluation", "release"]
+    steps = [*DATASETS, "rated", "router", "rankings", *BRANCHES, "film_vectors", "evaluation", "release"]
+    assert list(outcomes(trained)) == steps
     assert set(outcomes(trained).values()) == {"run"}
     assert trained.blessed, trained.reasons
     champion = registry(place).champion()
@@ -113,7 +115,9 @@ def test_another_parameter_of_the_rankers_leaves_datasets_and_router_alone(place
 def test_a_candidate_that_fails_a_gate_is_kept_with_the_reason_and_does_not_serve(
     place: Place, trained: Trained
 ) -> None:
-    refused = training(lake=place.lake, parameters=FilmParameters(penalties=(40.0,), exposure=0.0, ece=1e-9))
+    refused = training(
+        lake=place.lake, parameters=FilmParameters(penalties=(40.0,), rankers=("ease",), exposure=0.0, ece=1e-9)
+    )
 
     assert not refused.blessed
     assert any("expected calibration error" in reason for reason in refused.reasons)

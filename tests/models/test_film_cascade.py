@@ -21,25 +21,26 @@ from models import film_cascade, router
 from models.artefact import pack, unpack
 from models.cascade_decision import FittedCascade
 from models.cascade_fit import TrainedCascade, fit_cascade
-from models.ease import Ease
 from models.errors import InvalidCascade, ValuesMissing
 from models.followed_pairs import followed_pairs
 from models.histories import HistoryRule
 from models.history_ridge import HistoryRidge
+from models.holdout_evaluation import HoldOut
 from models.liked_pairs import liked_pairs
 from models.popularity import Popularity
+from models.ranker_choice import Grid, RankerKind
 from models.ranking_branch import RankingBranch
-from models.ranking_branch_fit import MATERIAL, MostLiked, SharedEase, SharedRatings
+from models.ranking_branch_fit import MATERIAL, MostLiked, SharedRanker, SharedRatings
 
 FEATURES, HISTORY, RATINGS = view()
 ROWS = router.router_rows(FEATURES, HISTORY)
-GRID = {"penalty": (20.0, 5.0)}
+GRIDS: dict[RankerKind, Grid] = {"ease": {"penalty": (20.0, 5.0)}}
 NOBODY = ROWS[:1].with_columns(pl.lit(None).cast(ROWS.schema[c]).alias(c) for c in ROWS.columns if c != "user_id")
 
 
 @cache
 def shared() -> SharedRatings:
-    return SharedRatings.of(events(RATINGS), grid=GRID)
+    return SharedRatings.of(events(RATINGS), grids=GRIDS)
 
 
 @cache
@@ -186,18 +187,28 @@ def test_the_cascade_comes_back_from_its_bytes() -> None:
 def test_a_segment_shares_the_statistics_and_weighs_more_only_where_that_pays() -> None:
     own = ROWS.filter(is_under_18=True)
     everybody = liked_pairs(events(RATINGS))
-    heavy = SharedEase(weights=(Fraction(2),)).fit(own, ROWS, {MATERIAL: shared()})
-    even = SharedEase(weights=(Fraction(1),)).fit(own, ROWS, {MATERIAL: shared()})
+    heavy = SharedRanker(weights=(Fraction(2),)).fit(own, ROWS, {MATERIAL: shared()})
+    even = SharedRanker(weights=(Fraction(1),)).fit(own, ROWS, {MATERIAL: shared()})
     segment = liked_pairs(events(RATINGS).of_users(own["user_id"].to_numpy()))
 
-    assert np.array_equal(even.ranker.weights, Ease.fit(everybody, shared().penalty).weights)  # type: ignore[attr-defined]
-    assert np.array_equal(heavy.ranker.weights, Ease.fit(everybody + segment, shared().penalty).weights)  # type: ignore[attr-defined]
-    chosen = SharedEase().fit(own, ROWS, {MATERIAL: shared()})
+    assert np.array_equal(even.ranker.weights, shared().ranker.fit(everybody).weights)  # type: ignore[attr-defined]
+    assert np.array_equal(heavy.ranker.weights, shared().ranker.fit(everybody + segment).weights)  # type: ignore[attr-defined]
+    chosen = SharedRanker().fit(own, ROWS, {MATERIAL: shared()})
     assert np.array_equal(chosen.ranker.weights, even.ranker.weights)  # type: ignore[attr-defined]  # nothing pays here
 
 
 def test_ranking_branches_without_ratings_to_train_on_say_so() -> None:
     with pytest.raises(InvalidCascade, match="no SharedRatings under 'ratings'"):
         MostLiked().fit(ROWS, ROWS, {})
-    fingerprints = {b.fingerprint for b in (SharedEase(), SharedEase(policed=True), SharedEase(k=5), MostLiked())}
+    fingerprints = {b.fingerprint for b in (SharedRanker(), SharedRanker(policed=True), SharedRanker(k=5), MostLiked())}
     assert len(fingerprints) == 4
+
+
+def test_a_segment_of_whom_nothing_is_hidden_weighs_as_everybody() -> None:
+    own = ROWS.filter(is_under_18=True)
+    grown_up = events(RATINGS).of_users(ROWS.filter(is_under_18=False)["user_id"].to_numpy())
+    without = HoldOut.drawn(grown_up)
+    chosen = SharedRanker().fit(own, ROWS, {MATERIAL: replace(shared(), validation=without)})
+
+    even = SharedRanker(weights=(Fraction(1),)).fit(own, ROWS, {MATERIAL: shared()})
+    assert np.array_equal(chosen.ranker.weights, even.ranker.weights)  # type: ignore[attr-defined]

@@ -304,7 +304,7 @@ def test_the_registry_keeps_what_the_log_names(scored: FilmLake, lake: FilmLake,
     made = scored.copy(tmp_path / "copy")
     champion = made.registry.champion()
     assert champion is not None
-    others = [replace(champion, flow_run=f"run {n}", parent=None) for n in range(2)]
+    others = [replace(champion, metrics={"variant": n}) for n in range(2)]
     for other in others:
         made.registry.promote(made.registry.release(other))
 

@@ -13,7 +13,7 @@ from models.holdout_evaluation import HoldOut
 from models.liked_pairs import liked_pairs
 from models.policy_curve import policy_curve
 from models.rated_events import RatedEvents
-from small_ratings import FILMS, catalogue, events, frames, rows
+from small_ratings import FILMS, at, catalogue, events, frames, rows
 
 TAUGHT = events(rows(*((u, f * 10, f, 3 + (u + f) % 3) for u in range(50, 90) for f in range(1, 10) if (u * f) % 5)))
 
@@ -70,6 +70,22 @@ def test_a_ranker_that_knows_what_is_hidden_finds_all_of_it() -> None:
 
     oracle = Oracle.of(Ease.fit(liked_pairs(drawn.kept), 5.0).parts())
     assert drawn.judged(oracle)["ndcg"].to_list() == pytest.approx([1.0] * len(drawn.users))
+
+
+def test_users_are_asked_at_an_instant_and_what_they_liked_from_then_on_is_hidden() -> None:
+    ratings = rows(
+        (1, 10, 1, 5), (1, 20, 2, 1), (1, 30, 5, 5), (1, 40, 5, 2), (2, 10, 7, 5), (3, 50, 1, 5), (3, 95, 9, 5)
+    )
+    held = HoldOut.since(events(ratings), at(5))
+
+    assert triples(held.kept) == triples(events(ratings.filter(pl.col("rated_at") < at(5))))
+    assert held.users.tolist() == [1]  # 2 had rated nothing by then, 3 came back for a film that nobody knows
+    assert catalogue().items[held.hidden.columns].tolist() == [30]
+    shown = held.judged(Ease.fit(liked_pairs(held.kept), 1.0))["movies"].item().to_list()
+    assert 30 in shown
+    assert not {10, 20} & set(shown), "what was rated is not recommended again, liked or not"
+    with pytest.raises(NothingToLearn):
+        HoldOut.since(events(ratings), at(6))
 
 
 def test_hiding_nothing_is_refused() -> None:

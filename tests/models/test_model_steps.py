@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from feature_groups.store import faults
 from feature_groups.store.metadata import Metadata
 from models.model_steps import ModelSteps, Stage
 
@@ -70,3 +71,19 @@ def test_a_step_of_which_the_output_is_gone_runs_again(steps: ModelSteps) -> Non
     run(steps, stage())
     assert run(steps, stage(), gone=lambda output: ["its member is gone"]) == (True, "its member is gone", 2)
     assert run(steps, stage(), gone=lambda output: []) == (False, "unchanged", 2)
+
+
+def test_a_step_whose_maker_died_within_its_record_is_in_the_log_once_and_not_run_again(
+    steps: ModelSteps, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ALLUVIA_FAULTS", "model_step.logged:raise@1")
+    monkeypatch.setattr(faults, "_passages", type(faults._passages)())
+    with pytest.raises(ConnectionError):
+        run(steps, stage())
+
+    assert len(steps.records("double")) == 1
+    assert run(steps, stage()) == (False, "unchanged", 2)
+    for number in (5, 7):
+        run(steps, stage(number))
+    assert run(steps, stage()) == (False, "unchanged", 2)
+    assert [record["output"]["made"] for record in steps.records("double")] == [2, 10, 14]

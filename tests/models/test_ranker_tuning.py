@@ -9,16 +9,17 @@ import pytest
 from models.bootstrap import Interval
 from models.errors import NothingToLearn, RankerMisused
 from models.holdout_evaluation import HoldOut
+from models.ranker_choice import Grid, RankerChoice, RankerKind, ridge_rule
 from models.ranker_tuning import (
     best_setting,
     newest_part,
-    ridge_rule,
-    tuned_ease,
     tuned_history_ridge,
+    tuned_ranker,
     tuned_segment_weight,
 )
 from small_ratings import at, events, rows
 
+EASE = RankerChoice("ease", {"penalty": 5.0})
 GRID = {"tau": (4.0, 1.0, 9.0), "length": (3, 1), "penalty": (2.0, 0.1, 50.0)}
 
 
@@ -101,15 +102,68 @@ def test_a_segment_weighs_more_only_where_its_taste_is_its_own() -> None:
         ratings, segment = segment_world(own)
         validation = HoldOut.drawn(events(rows(*ratings)), 0.3, seed=5)
         weights = (Fraction(1), Fraction(15), Fraction(40))
-        tuned = tuned_segment_weight(validation, segment, 5.0, weights)
+        tuned = tuned_segment_weight(validation, segment, EASE, weights)
         assert (tuned.chosen["weight"] > 1) == own
         assert tuned.tried["weight"].to_list() == [1.0, 15.0, 40.0]
         assert tuned.tried.filter("chosen")["weight"].to_list() == [tuned.chosen["weight"]]
 
 
-def test_the_penalty_of_ease_is_the_best_of_those_tried() -> None:
-    ratings, _ = segment_world(own=False)
-    tuned = tuned_ease(HoldOut.drawn(events(rows(*ratings)), 0.3), {"penalty": (1e7, 5.0)})
-    assert tuned.tried.height == 2
-    assert tuned.tried.filter("chosen")["ndcg"].item() == tuned.tried["ndcg"].max()
-    assert tuned.tried.filter("chosen")["penalty"].item() == tuned.chosen["penalty"]
+def dislike_world() -> list[tuple[int, int, int, int]]:
+    """Each film n of three is liked at random, each of n + 3 disliked, and then n + 6 liked, by every other user later.
+
+    What is liked together says nothing of what comes; what was rated last says all.
+    """
+    rng = np.random.default_rng(0)
+    ratings = []
+    for user in range(1, 61):
+        start, (liked, disliked) = 300 * (user % 2), rng.integers(1, 4, 2)
+        seen = ((liked, 5, 10), (disliked + 3, 1, 20), (disliked + 6, 5, start + 30))
+        ratings += [(user, 10 * int(film), second, stars) for film, stars, second in seen]
+    return ratings
+
+
+GRIDS: dict[RankerKind, Grid] = {
+    "ease": {"penalty": (1e7, 5.0)},
+    "history_ridge": {"tau": (0.3,), "length": (8,), "penalty": (1e6, 1.0)},
+}
+
+
+def test_the_kind_of_ranker_is_the_one_that_is_better_on_the_validation() -> None:
+    together, _ = segment_world(own=False)
+    hidden = HoldOut.drawn(events(rows(*together)), 0.3)
+    asked = HoldOut.since(events(rows(*dislike_world())), at(300))
+
+    for validation, better in ((hidden, "ease"), (asked, "history_ridge")):
+        chosen, tried = tuned_ranker(validation, GRIDS)
+        assert chosen.kind == better
+        assert tried.height == 4
+        best = tried.filter("chosen")
+        assert (best["ranker"].item(), best["penalty"].item()) == (better, chosen.setting["penalty"])
+        assert best["ndcg"].item() == tried["ndcg"].max()
+        assert tried.filter(ranker="ease")["tau"].to_list() == [None, None]
+        for kind, grid in GRIDS.items():
+            own = tried.filter(ranker=kind)
+            alone, _ = tuned_ranker(validation, {kind: grid})
+            fitted = alone.fit(alone.statistics(validation.kept))
+            assert validation.judged(fitted)["ndcg"].mean() == own["ndcg"].max()
+
+
+def test_of_equal_rankers_the_first_is_taken() -> None:
+    together, _ = segment_world(own=False)
+    validation = HoldOut.drawn(events(rows(*together)), 0.3)
+    one: Grid = {"penalty": (5.0,)}
+    assert tuned_ranker(validation, {"ease": one})[0] == RankerChoice("ease", {"penalty": 5.0})
+    with pytest.raises(RankerMisused, match="no kind of ranker"):
+        tuned_ranker(validation, {})
+
+
+def test_a_choice_says_itself_and_sums_what_adds() -> None:
+    ridge = RankerChoice("history_ridge", {"tau": 2.0, "length": 3, "penalty": 4.0})
+    assert (str(EASE), str(ridge)) == ("ease, penalty 5", "history_ridge, tau 2, length 3, penalty 4")
+    rated = events(rows(*one_step_world(20)))
+    halves = [rated.of_users(rated.distinct_users[half::2]) for half in (0, 1)]
+    for choice in (EASE, ridge):
+        first, second = (choice.statistics(half) for half in halves)
+        whole = choice.fit(choice.statistics(rated))
+        assert choice.fit(first + second).weights.tobytes() == whole.weights.tobytes()
+        assert choice.fit(second + first).weights.tobytes() == whole.weights.tobytes()

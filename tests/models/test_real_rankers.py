@@ -29,10 +29,11 @@ from models.liked_pairs import liked_pairs, liked_pairs_added
 from models.policy_curve import policy_curve
 from models.popularity import Popularity
 from models.ranker import Ranker
-from models.ranker_tuning import newest_part, ridge_rule, tuned_history_ridge, tuned_segment_weight
+from models.ranker_choice import RankerChoice, ridge_rule
+from models.ranker_tuning import newest_part, tuned_history_ridge, tuned_segment_weight
 from models.ranking_metrics import ndcg
-from models.rated_events import RatedEvents
-from models.rolling_evaluation import microseconds, rolling
+from models.rated_events import RatedEvents, microseconds
+from models.rolling_evaluation import rolling
 
 REAL = Path(__file__).parents[2].parent / "shared" / "data" / "ml-1m"
 SINCE = datetime(2001, 1, 1, tzinfo=UTC)
@@ -178,7 +179,9 @@ def test_one_model_for_all_serves_minors_better_than_their_own() -> None:
 
 def test_the_weight_that_validation_chooses_is_small() -> None:
     held, _, _ = shared(0)
-    tuned = tuned_segment_weight(HoldOut.drawn(held.kept, 0.2, seed=7), minors(), 200.0)
+    tuned = tuned_segment_weight(
+        HoldOut.drawn(held.kept, 0.2, seed=7), minors(), RankerChoice("ease", {"penalty": 200.0})
+    )
     print(tuned.tried)
     assert 1 <= tuned.chosen["weight"] <= 3
 

@@ -66,6 +66,14 @@ def test_the_same_release_again_is_the_same_one(made: Registry) -> None:
     assert made.get(first.id) == first == made.get(first.id[:8])
 
 
+def test_a_release_that_another_flow_run_tries_again_is_the_one_that_the_first_one_tried(made: Registry) -> None:
+    first, again = (replace(release(made, 1), flow_run=run) for run in ("monday", "tuesday"))
+    assert made.release(first) == made.release(again) == first.id
+    assert [made.get(entry.id).flow_run for entry in made.releases()] == ["monday"]
+    other = replace(again, metrics={"ndcg": 0.3})
+    assert made.release(other) == other.id
+
+
 @pytest.mark.parametrize("name", ["", "zzz", "../" * 21 + "x", "%2e%2e/" * 9 + "x", "0" * 64, "a\n"])
 def test_what_names_no_release_reads_nothing(made: Registry, name: str) -> None:
     made.release(release(made, 1))

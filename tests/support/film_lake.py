@@ -19,13 +19,14 @@ from feature_groups.views import age_gate, ranking
 from models.film_parameters import FilmParameters
 from models.film_release import NAME
 from models.film_training import FilmTraining
+from models.film_vectors import FilmVectors
 from models.registry import Registry
 from models.release import Release
 from released import BLESSED
 from small_world import refresh
 
 EVENTS = 4_000
-QUICK = FilmParameters(strengths=(0.03,), penalties=(100.0,), segment_weights=False)
+QUICK = FilmParameters(strengths=(0.03,), penalties=(100.0,), rankers=("ease",), segment_weights=False)
 UNREAD = (movie_stats.v1,)
 """Groups that no view of the example reads."""
 
@@ -98,9 +99,11 @@ def trained(made: FilmLake) -> Release:
     gate, _ = age_gate.training.make(made.store)
     films, _ = ranking.training.make(made.store)
     training = FilmTraining(made.store, gate, films, QUICK)
-    router, penalties = training.router().work(), training.rankings().work()
-    branches = {b.name: training.branch(b.name, router, penalties).work() for b in training.cascade.branches}
-    evaluation = training.evaluation(router, branches).work()
+    router, rated = training.router().work(), training.rankings.rated().work()
+    FilmVectors(training).write()
+    rankings = training.rankings.stage(rated).work()
+    branches = {b.name: training.branch(b.name, router, rated, rankings).work() for b in training.cascade.branches}
+    evaluation = training.evaluation(router, rankings, branches).work()
     judged = made.registry.get(training.release(router, branches, evaluation, "").work()["release"])
     release = replace(judged, verdict=BLESSED)
     made.registry.release(release)

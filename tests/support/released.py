@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import select
 import sys
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from feature_groups.store import Settings, connect
 from members import Weights, weights
 from models.artefact import made_with
+from models.model_steps import ModelSteps, Stage
 from models.registry import Registry
 from models.release import GroupUsed, Release
 
@@ -62,6 +65,21 @@ def read_until_told(made: Registry) -> None:
     print(json.dumps({"reads": reads, "mixed": mixed, "releases": len(seen), "backwards": backwards}))
 
 
+def release_as_step(made: Registry, flow_run: str) -> str:
+    """The last step of a training of one flow run, which makes release 2 unless its record says that it is made."""
+
+    def work() -> dict[str, Any]:
+        return {"release": made.release(replace(release(made, 2), flow_run=flow_run))}
+
+    steps = ModelSteps(made.metadata, "training/recommender")
+    stage = Stage("release", (release,), {}, {}, work)
+    step = steps.decide(stage)
+    output = stage.work() if step.run else step.output
+    if step.run:
+        steps.record(step, output)
+    return str(output["release"])
+
+
 def run(lake: Path, verb: str) -> None:
     made = registry(lake)
     match verb:
@@ -71,6 +89,8 @@ def run(lake: Path, verb: str) -> None:
             read_until_told(made)
         case "release":
             made.promote(made.release(release(made, 2, parent=made.state().champion)))
+        case "step":
+            print(release_as_step(made, sys.argv[3]))
         case "collect":
             made.collect(parents=0, younger=timedelta(0))
         case _:
