@@ -59,12 +59,7 @@ class ServerInfo:
 def ensure_server(home: Path, *, timeout: float = START_TIMEOUT, own_only: bool = False) -> ServerInfo:
     """The configured server, or else the project's own one, started when it does not answer.
 
-    Safe to call from several processes at once: exactly one server comes up. It outlives its caller.
-
-    Args:
-        home: Of the project's own server.
-        timeout: Seconds within which it must answer.
-        own_only: Whether the project's own one is wanted whatever is configured.
+    Safe to call from several processes at once: exactly one comes up. It outlives its caller. `own_only`: ours anyhow.
 
     Raises:
         ServerUnavailable: It did not come up within `timeout` seconds.

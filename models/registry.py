@@ -15,7 +15,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -104,7 +105,7 @@ class Registry:
             faultpoint("release.checked")
             made = as_first_tried(self.metadata, f"{self.root}/attempts", release)
             name = made.id
-            self.metadata.put_if_absent(self._manifest(name), made.to_json())
+            self.metadata.put_if_absent(f"{self.root}/manifests/{name}.json", made.to_json())
             faultpoint("release.written")
             if name not in recorded:
                 entry = {"id": name, "at": self._store.clock().isoformat(), "who": author()}
@@ -123,14 +124,18 @@ class Registry:
             UnknownRelease: There is none, or several begin so; says which there are.
             ArtefactDamaged: Its manifest is not the one that its id names.
         """
-        stored = self.metadata.get(self._manifest(release)) if _ID.fullmatch(release) else None
+        stored = (
+            self.metadata.get(f"{self.root}/manifests/{release}.json")
+            if re.fullmatch("[0-9a-f]{64}", release)
+            else None
+        )
         if stored is None:
             known = [entry.id for entry in self.releases()]
             matching = [name for name in known if release and name.startswith(release)]
             if len(matching) != 1:
                 raise self._unknown(release, known)
             release = matching[0]
-            stored = self.metadata.get(self._manifest(release)) or {}
+            stored = self.metadata.get(f"{self.root}/manifests/{release}.json") or {}
         if digest(stored) != release:
             raise ArtefactDamaged(
                 f"release {release[:12]} of {self.where}",
@@ -153,11 +158,6 @@ class Registry:
             return used.group == group and version in (None, used.version) and table_id in (None, used.table_id)
 
         return [entry.id for entry in self.releases() if any(map(matches, self.get(entry.id).groups))]
-
-    def using_member(self, content: str) -> list[str]:
-        """Ids of the releases that hold a member of this content, oldest first."""
-        found = ((entry.id, self.get(entry.id).members.values()) for entry in self.releases())
-        return [name for name, members in found if any(member.content == content for member in members)]
 
     def ancestry(self, release: str) -> list[Release]:
         """What made a release: itself, then its parent, and so on; each tells its groups, datasets, code and run."""
@@ -261,8 +261,8 @@ class Registry:
             UnknownRelease: A pinned release is none.
         """
         with self._locked():
-            champions, named = self._switches.champions(), set(members)
-            return collect(self, champions, list(pinned), named, parents, younger, dry_run=dry_run)
+            needed = self._switches.champions(), list(pinned), set(members)
+            return collect(self, *needed, parents, younger, dry_run=dry_run)
 
     def _before(self, after: int | None) -> Switch:
         """The state that a switch is to follow."""
@@ -277,13 +277,10 @@ class Registry:
                 self._members.check(chosen)
             faultpoint("release.before_switch")
             at, number = self._store.clock().isoformat(), before.number + 1
-            made = Switch(number, wanted.champion, wanted.challenger, wanted.action, at, author(), wanted.reason)
+            made = replace(wanted, number=number, at=at, who=author())
             self._switches.add(made)
             faultpoint("release.after_switch")
         return made
-
-    def _manifest(self, release: str) -> str:
-        return f"{self.root}/manifests/{release}.json"
 
     def _unknown(self, release: str, known: Iterable[str]) -> UnknownRelease:
         return UnknownRelease(
@@ -295,12 +292,7 @@ class Registry:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        if not self.metadata.shared:
+        path, patience = self._store.lake / "locks" / f"registry_{self.name}.lock", self._store.writer.lock_timeout
+        shared = self.metadata.shared
+        with table_lock(path, timeout=patience, who=author(), where=self.where) if shared else nullcontext():
             yield
-            return
-        path = self._store.lake / "locks" / f"registry_{self.name}.lock"
-        with table_lock(path, timeout=self._store.writer.lock_timeout, who=author(), where=self.where):
-            yield
-
-
-_ID = re.compile("[0-9a-f]{64}")
