@@ -51,7 +51,7 @@ class Monitored:
     seconds: float
 
 
-@flow(flow_run_name="monitoring of films", validate_parameters=False)
+@flow(flow_run_name="monitoring of films")
 def monitoring(
     lake: Path | None = None,
     engine: EngineChoice = "auto",
