@@ -12,9 +12,11 @@ from prefect.client.schemas.objects import StateType
 from prefect.events.actions import ChangeFlowRunState, SendNotification
 from prefect.events.schemas.automations import EventTrigger, Posture
 
+from deployments.serve import HEARTBEAT_SECONDS
 from feature_groups.store.errors import InvalidSettings
+from flows.pipeline import PART
 
-HEARTBEAT = timedelta(seconds=30)
+HEARTBEAT = timedelta(seconds=HEARTBEAT_SECONDS)
 """How often a run of our deployments says that it lives: PREFECT_FLOWS_HEARTBEAT_FREQUENCY in `prefect.yaml`."""
 
 _RUNS: dict[str, str | list[str]] = {"prefect.resource.id": "prefect.flow-run.*"}
@@ -59,7 +61,7 @@ def _zombies() -> Automation:
             after={beat},
             expect={beat} | _NO_MORE_BEATS,
             match=_RUNS,
-            match_related=_OURS,
+            match_related=_OURS | {"prefect.resource.id": ["prefect.tag.alluvia", f"prefect.tag.{PART}"]},
             for_each={"prefect.resource.id"},
             posture=Posture.Proactive,
             threshold=1,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from prefect import flow
+from prefect import flow, tags
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
@@ -26,6 +26,9 @@ from tasks.releases import Promotion
 
 WATCHED = groups_behind([age_gate.v1, ranking.v1])
 """The groups that the models are made from, and those behind them."""
+
+PART = "alluvia-part"
+"""Tag of the runs within a run: each of them can be left behind by a process that died."""
 
 
 @flow(flow_run_name="pipeline")
@@ -61,22 +64,23 @@ def pipeline(
     """
     store = connect(lake)
     versions, notices = Outbox(store, PIPELINE).newest(WATCHED)
-    refreshed = refresh(data=data, lake=lake, engine=engine)
-    made = {done.group: done.version for done in refreshed if done.group in WATCHED and done.version is not None}
-    ran = [done.group for done in refreshed if done.outcome == "run"]
     stopped: State[Any] | None = None
-    if train:
-        asked = {"parameters": parameters, "promote": promote, "approval": approval, "approval_hours": approval_hours}
-        trained: State[Any] = training(lake=lake, engine=engine, **asked, return_state=True)
-        stopped = None if trained.is_completed() else trained
-        ran += [] if stopped else [step.name for step in trained.result().steps if step.outcome == "run"]
-    if Registry(store, NAME).champion() is not None:
-        scored = scoring(lake=lake, engine=engine)
-        ran += ["scoring"] if scored.outcome == "run" else []
-        monitored = monitoring(lake=lake, engine=engine, window=window)
-        ran += ["monitoring"] if monitored.outcome == "run" else []
+    with tags(PART):
+        refreshed = refresh(data=data, lake=lake, engine=engine)
+        ran = [done.group for done in refreshed if done.outcome == "run"]
+        if train:
+            asked = {"parameters": parameters, "promote": promote}
+            gate = {"approval": approval, "approval_hours": approval_hours}
+            trained: State[Any] = training(lake=lake, engine=engine, **asked, **gate, return_state=True)
+            stopped = None if trained.is_completed() else trained
+            ran += [] if stopped else [step.name for step in trained.result().steps if step.outcome == "run"]
+        if Registry(store, NAME).champion() is not None:
+            ran += ["scoring"] if scoring(lake=lake, engine=engine).outcome == "run" else []
+            watched = monitoring(lake=lake, engine=engine, window=window)
+            ran += ["monitoring"] if watched.outcome == "run" else []
     if stopped is not None:
         stopped.result()
+    made = {done.group: done.version for done in refreshed if done.group in WATCHED and done.version is not None}
     handled(store, versions | made, notices, trained=train)
     told = f"did {', '.join(ran)}" if ran else "nothing new since the last run"
     return Completed(name=None if ran else "Skipped", message=told, data=told)

@@ -10,6 +10,7 @@ import sys
 import typer
 
 from deployments.cli.backfill import backfill
+from deployments.cli.deployed import deploy, reconcile, serve, worker
 from deployments.cli.groups import groups
 from deployments.cli.lineage import graph, lineage
 from deployments.cli.plan import plan
@@ -28,6 +29,7 @@ app = typer.Typer(
 )
 SEE, CHANGE, CARE = "See what there is", "Say what serves", "Take care of a lake"
 WORK = "Bring it up to date"
+DEPLOY = "Let schedules and events do it"
 
 
 @app.callback()
@@ -52,6 +54,10 @@ add(app, run, panel=WORK)
 add(app, resume, panel=WORK)
 add(app, replay, panel=WORK)
 add(app, backfill, panel=WORK)
+add(app, deploy, panel=DEPLOY)
+add(app, serve, panel=DEPLOY)
+add(app, worker, panel=DEPLOY)
+add(app, reconcile, panel=DEPLOY)
 
 
 def main() -> None:
