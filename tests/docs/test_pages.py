@@ -32,7 +32,11 @@ def cases() -> list[object]:
 
 
 @pytest.mark.parametrize("block", cases())
-def test_what_a_page_shows_works(block: Block, reading: Reading, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_a_page_shows_works(
+    block: Block, reading: Reading, capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest
+) -> None:
+    if block.page in SLOW:
+        request.getfixturevalue("client")
     if block.kind == "command":
         check(block.text)
     else:
