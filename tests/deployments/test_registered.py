@@ -26,15 +26,18 @@ from feature_groups.store.errors import InvalidSettings
 from local_server import beside
 from tasks.spark_limit import SPARK, spark_slot
 
-NAMES = ["reconcile", "pipeline", "refresh", "training", "scoring", "comparison"]
+NAMES = [
+    "reconcile", "pipeline", "refresh", "training", "scoring", "monitoring", "comparison", "backfill", "step",
+]  # fmt: skip
 TRIGGERS = {
-    "alluvia - a feature group has a new version": ("feature-group.committed", "alluvia.feature-group.*", "reconcile"),
-    "alluvia - what the champion sees has drifted": ("feature.drifted", "alluvia.model.*", "reconcile"),
-    "alluvia - a metric of the champion has fallen": ("metric.breached", "alluvia.model.*", "reconcile"),
-    "alluvia - new rows are overdue": ("freshness.missed", "alluvia.feature-group.*", "reconcile"),
-    "alluvia - somebody has delivered data": ("data.delivered", "alluvia.source.*", "reconcile"),
-    "alluvia - a release was made": ("model.released", "alluvia.model.*", "scoring"),
+    "alluvia - a feature group has a new version": ("feature-group.committed", "alluvia.feature-group.*"),
+    "alluvia - what the champion sees has drifted": ("feature.drifted", "alluvia.model.*"),
+    "alluvia - a metric of the champion has fallen": ("metric.breached", "alluvia.model.*"),
+    "alluvia - new rows are overdue": ("freshness.missed", "alluvia.feature-group.*"),
+    "alluvia - somebody has delivered data": ("data.delivered", "alluvia.source.*"),
+    "alluvia - a release was made": ("model.released", "alluvia.model.*"),
 }
+ENDED = "alluvia - a run of the pipeline has ended"
 WATCH = "alluvia - runs that died silently are crashed"
 ALERTS = {"alluvia - a run failed or crashed", "alluvia - bad news of data or models"}
 
@@ -71,10 +74,12 @@ def test_no_path_stands_in_the_file() -> None:
     assert "/home" not in content
 
 
-def test_one_run_at_a_time_of_each(registered: dict[str, DeploymentResponse]) -> None:
+def test_one_run_at_a_time_of_each_but_of_single_steps_two(registered: dict[str, DeploymentResponse]) -> None:
     limits = {name: one.global_concurrency_limit for name, one in registered.items()}
 
-    assert {limit.limit if limit else None for limit in limits.values()} == {1}
+    assert {name: limit.limit if limit else None for name, limit in limits.items()} == dict.fromkeys(NAMES, 1) | {
+        "step": 2
+    }
     options = [one.concurrency_options for one in registered.values()]
     assert {option.collision_strategy.value for option in options if option} == {"ENQUEUE"}
 
@@ -91,6 +96,7 @@ def test_schedules_have_a_name_and_a_time_zone(registered: dict[str, DeploymentR
         "pipeline": [("nightly", "30 3 * * *", "Europe/Berlin")],
         "refresh": [("hourly", "10 * * * *", "UTC")],
         "scoring": [("morning", "0 6 * * *", "Europe/Berlin")],
+        "monitoring": [("after-scoring", "30 6 * * *", "Europe/Berlin")],
     }
 
 
@@ -138,14 +144,16 @@ def test_triggers_start_one_deployment_and_say_what_woke_it(
 ) -> None:
     found = automations(client)
 
-    assert set(found) - ALERTS == {*TRIGGERS, WATCH}
-    for name, (event, resource, started) in TRIGGERS.items():
+    assert set(found) - ALERTS == {*TRIGGERS, ENDED, WATCH}
+    for name, (event, resource) in TRIGGERS.items():
         trigger, (action,) = found[name]["trigger"], found[name]["actions"]
         assert (trigger["expect"], trigger["match"]) == ([event], {"prefect.resource.id": resource})
-        assert trigger["within"] == action["schedule_after"] > 0, "a burst makes one run, after the burst"
-        assert action["deployment_id"] == str(registered[started].id)
-        if started == "reconcile":
-            assert "event.event" in action["parameters"]["because"]["template"]
+        assert trigger["within"] > 0, "a burst starts one run"
+        assert action["deployment_id"] == str(registered["reconcile"].id)
+        assert "event.event" in action["parameters"]["because"]["template"]
+    ended = found[ENDED]["trigger"]
+    assert ended["match_related"]["prefect.resource.name"] == "pipeline"
+    assert ended["within"] == 0, "what came during a run is looked at after each"
 
 
 def test_a_run_without_a_sign_of_life_is_crashed(
@@ -223,7 +231,7 @@ def test_whoever_is_to_know_hears_of_a_run_that_failed(
     )
     block.save("alerts", overwrite=True)
     register(client, declared_automations("custom-webhook/alerts"))
-    assert set(automations(client)) == {*TRIGGERS, WATCH, *ALERTS}
+    assert set(automations(client)) == {*TRIGGERS, ENDED, WATCH, *ALERTS}
 
     def failed(tags: list[str]) -> None:
         run = client.create_flow_run_from_deployment(registered["scoring"].id, tags=tags)
