@@ -85,10 +85,12 @@ def refresh(
     """
     settings = load_settings()
     data = data or settings.data
-    store = connect(lake, settings=settings.model_copy(update={"engine": engine}))
+    settings = settings.model_copy(update={"engine": engine})
+    store = connect(lake, settings=settings)
     wanted = chosen(("group",), select, exclude, package)
     groups = [group for group in discover(package) if group.id in wanted]
-    publish_plan(plan(store, data, wanted=select, unwanted=exclude, package=package))
+    looking = connect(lake, settings=settings, look_only=True)
+    publish_plan(plan(looking, data, wanted=select, unwanted=exclude, package=package))
     run = _Run(Steps(store), store, data, _replay(data, lake, engine))
     progress = Progress(len(groups))
     try:
@@ -157,7 +159,7 @@ class _Run:
             f"step {group.id}",
             what=f"Inputs: {', '.join(consumed) or 'none read'}.\n{what}",
             state="failed; the steps that do not need it were run",
-            next_step=f"correct that, then replay just this step: make run SELECT={group.id}{self.replay}",
+            next_step=f"correct that, then run just this step again: make run SELECT={group.id}{self.replay}",
         )
         failed.__cause__ = error
         self.failures.append(failed)

@@ -206,7 +206,7 @@ def test_a_failed_step_names_what_it_worked_on_and_a_command_that_replays_it(
     assert "step ratings_v1 failed" in text
     assert "users_v1 (v1), movies_v1 (v2)" in text
     assert "100 of 2,000 rows" in text
-    command = text.rsplit("replay just this step: ", 1)[1]
+    command = text.rsplit("run just this step again: ", 1)[1]
     assert command == f"make run SELECT=ratings_v1 DATA={place.data} LAKE={place.lake}"
 
     generate(place.folder / "whole", events=EVENTS)
