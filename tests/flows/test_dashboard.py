@@ -19,7 +19,7 @@ def test_a_person_finds_a_run_its_steps_and_its_commits(
     monkeypatch.setattr(module, "stop_session", lambda: None)
     place = Place(tmp_path, client)
     generate(place.data, events=2_000)
-    run = place.refresh(only=["movies"])
+    run = place.refresh("movies")
     server = server_status(user_home)
     assert server is not None
     commits = run.artifacts()["commits-movies-v1"].id

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from models.errors import NotWatched
 from models.film_monitoring import FilmMonitoring
 from models.film_release import OUT_OF_FOLD, PROFILE
 from models.film_scoring import FilmScoring
-from models.film_training import FilmTraining
+from models.film_settled import settled
 from models.monitoring_policy import MonitoringPolicy
 from refreshing import Place, Run
 
@@ -80,9 +80,9 @@ def test_where_training_was_asked_nothing_has_moved_and_later_much_has_twice_run
     assert list(made.alarms) == starts[3:], "the first of the three has nothing before it that moved too"
     assert {"count_30d", "last_gaps"} <= set(made.alarms[starts[3]])
     assert made.action == "retrain"
-    told = events(client, "films", kind="model", release=champion.id, severity="severe")
-    assert {event["payload"]["window"] for event in told} == set(starts[3:])
-    assert {event["event"] for event in told} == {"feature.drifted"}
+    told = [e for start in starts[3:] for e in events(client, "films", kind="model", window=start, severity="severe")]
+    assert len(told) == 2
+    assert {(event["event"], event["payload"]["release"]) for event in told} == {("feature.drifted", champion.id)}
     assert all(len(event["payload"]["what"]) <= 10 for event in told)
 
     assert set(run.artifacts()) == {"drift-films", "monitoring-films", "monitoring-report-films"}
@@ -166,7 +166,7 @@ def test_d3_and_d4_deliveries_that_break_a_contract_stop_there_and_the_champion_
     for file, line, group in deliveries:
         whole = (place.data / file).read_bytes()
         (place.data / file).write_bytes(whole + line.encode() + b"\n")
-        run = place.refresh(only=[group.removesuffix("_v1")])
+        run = place.refresh(group.removesuffix("_v1"))
         (place.data / file).write_bytes(whole)
         assert run.outcomes() == {group: "failed"}, line
         assert "FG102" in str(run.error)
@@ -215,16 +215,15 @@ def test_a_champion_from_before_profiles_is_released_again_by_the_next_training(
     champion = made.registry.champion()
     assert champion is not None
     members = {role: member for role, member in champion.members.items() if role != PROFILE}
-    gate, _ = age_gate.training.make(made.store)
-    films, _ = ranking.training.make(made.store)
-    training = FilmTraining(made.store, gate, films, QUICK)
-    router = {role: asdict(members[role]) for role in ("router", OUT_OF_FOLD)}
-    branches = {branch.name: {"member": asdict(members[branch.name])} for branch in training.cascade.branches}
-    assert training.serves(router, branches) == champion
+    held = {role: members[role] for role in ("router", OUT_OF_FOLD, *(b.name for b in QUICK.cascade().branches))}
+    threshold = champion.thresholds["minors"]
+    found = settled(made.registry, held, threshold)
+    assert found is not None
+    assert found.release == champion.id
 
     made.registry.promote(made.registry.release(replace(champion, members=members)))
 
-    assert training.serves(router, branches) is None
+    assert settled(made.registry, held, threshold) is None
     with pytest.raises(NotWatched, match="make run"):
         FilmMonitoring.of(made.store)
 
