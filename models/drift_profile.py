@@ -86,6 +86,9 @@ class FeatureProfile:
         cuts = np.quantile(found, np.arange(1, BINS) / BINS) if len(found) else np.empty(0)
         # A value that is frequent enough to be several edges is a bin of its own.
         edges, deciles = (np.unique(c[c > found.min(initial=np.inf)]) for c in (cuts, cuts[_DECILES]))
+        if len(found) and not len(edges):
+            # Nearly all are one value: below it, it, and above it.
+            edges = deciles = np.array([found.min(), np.nextafter(found.min(), np.inf)])
         counts = _counted(found, edges)
         sums = np.bincount(_places(found, edges), found, len(edges) + 1)
         lower = np.concatenate([edges[:1], edges]) if len(edges) else np.zeros(1)

@@ -50,4 +50,4 @@ def _shares(finding: Finding) -> str:
         return bars(f"{shown(finding)}: shares", rows)
     places = [(i + 0.5) / len(before) for i in range(len(before))]
     series = {"training": list(zip(places, before, strict=True)), "now": list(zip(places, after, strict=True))}
-    return lines(f"{shown(finding)}: shares of the deciles of training", "decile of training, low to high", series)
+    return lines(f"{shown(finding)}: shares of the deciles of training", "decile of training", series)

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from feature_groups.store.deliveries import DeliveryRate
 from feature_groups.store.html_table import html_table
+from models.drift_findings import Finding
 from models.monitoring_health import Fresh
 from models.monitoring_pictures import drift_pictures, quality_picture, trend_picture
 from models.monitoring_policy import Asked, Quality
@@ -18,7 +19,7 @@ from models.report_text import markdown, markdown_table
 
 Rows = list[list[str]]
 _FACTS = ("what", "found")
-_DRIFT = ("feature", "severity", "effect", "p, corrected", "measures beyond what chance makes", "missing")
+_DRIFT = ("feature", "severity", "effect", "p, corrected", "farthest beyond chance", "missing")
 _MOST = 12
 
 
@@ -71,15 +72,13 @@ class MonitoringReport:
         return "\n\n".join(parts)
 
     def _sections(self) -> list[tuple[str, str]]:
-        rows, newest = self._drift(), self.windows[-1] if self.windows else None
-        said = [row for row, f in zip(rows, newest.findings, strict=False) if is_prediction(f)] if newest else []
-        seen = rows[len(said) :]
-        pictures = drift_pictures(newest.findings) if newest else ""
+        findings = self.windows[-1].findings if self.windows else ()
+        said, seen = ([f for f in findings if is_prediction(f) is wanted] for wanted in (True, False))
         return [
             ("Found", html_table(_FACTS, [list(fact) for fact in self._facts()])),
-            ("What it says", html_table(_DRIFT, said) if said else ""),
-            ("What it sees", html_table(_DRIFT, seen) if seen else ""),
-            ("Pictures", pictures + trend_picture(self.windows)),
+            ("What it says", html_table(_DRIFT, map(_row, said)) if said else ""),
+            ("What it sees", _told(seen) if seen else ""),
+            ("Pictures", drift_pictures(findings) + trend_picture(self.windows)),
             ("Quality", quality_picture(self.quality) if self.quality else "<p>Nothing is known of it yet.</p>"),
             ("Freshness", html_table(("group", "newest event", "age", "may be", "stale"), self._ages())),
             ("Deliveries", html_table(("group", "newest", "refused", "rows set aside"), self._delivered())),
@@ -107,22 +106,7 @@ class MonitoringReport:
         return facts + ([("not seen", note) for note in newest.notes] if newest else [])
 
     def _drift(self) -> Rows:
-        return [
-            [
-                shown(f),
-                f.severity,
-                f"{f.effect:.3f}",
-                f"{f.adjusted:.4f}",
-                ", ".join(
-                    f"{name} {value:.3g} (chance {chance:.2g})"
-                    for name, (value, chance) in f.measures.items()
-                    if abs(value) > chance
-                )
-                + (f"; new: {', '.join(f.unseen)}" if f.unseen else ""),
-                f"{f.missing[0]:.1%} to {f.missing[1]:.1%}",
-            ]
-            for f in (self.windows[-1].findings if self.windows else ())
-        ]
+        return [_row(finding) for finding in (self.windows[-1].findings if self.windows else ())]
 
     def _ages(self) -> Rows:
         return [
@@ -135,6 +119,25 @@ class MonitoringReport:
             [d.group, str(d.deliveries), f"{d.refused} {d.code}".strip(), f"{d.rejected:,} of {d.received:,}"]
             for d in self.deliveries
         ]
+
+
+def _row(finding: Finding) -> list[str]:
+    beyond = {name: (value, chance) for name, (value, chance) in finding.measures.items() if abs(value) > chance}
+    farthest = sorted(beyond, key=lambda name: -abs(beyond[name][0]) / beyond[name][1])[:2]
+    named = [f"{name} {beyond[name][0]:.2g} (chance {beyond[name][1]:.2g})" for name in farthest]
+    named += [f"new: {', '.join(finding.unseen)}"] if finding.unseen else []
+    missing = " to ".join(f"{share:.1%}" for share in finding.missing)
+    figures = f"{finding.effect:.3f}", f"{finding.adjusted:.4f}", "; ".join(named), missing
+    return [shown(finding), finding.severity, *figures]
+
+
+def _told(findings: Sequence[Finding]) -> str:
+    """The features that moved, or that a measure says might have; the others by name."""
+    rows = {shown(f): _row(f) for f in findings}
+    moved = {name: row for name, row in rows.items() if row[1] != "none" or row[4]}
+    rest = html.escape(", ".join(name for name in rows if name not in moved))
+    table = html_table(_DRIFT, moved.values()) if moved else ""
+    return table + (f"<p>{len(rows) - len(moved)} have not moved: {rest}.</p>" if rest else "")
 
 
 def refused_line(rate: DeliveryRate) -> str:

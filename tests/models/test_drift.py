@@ -193,6 +193,17 @@ def test_missing_values_and_new_categories_are_drifts_of_their_own() -> None:
     assert found["word"].unseen == ("<new>",)
 
 
+@pytest.mark.parametrize("training", [[0.0] * 990 + [3.0] * 10, [0.0] * 1_000])
+def test_a_number_that_was_nearly_always_the_same_drifts_when_it_no_longer_is(training: list[float]) -> None:
+    profile = profiled(pl.DataFrame({"x": number(training)}))
+    (same,) = judged("features", profile, pl.DataFrame({"x": number([0.0] * 297 + [3.0] * 3)}))
+    (other,) = judged("features", profile, pl.DataFrame({"x": number([0.0] * 180 + [3.0] * 120)}))
+    (less,) = judged("features", profile, pl.DataFrame({"x": number([0.0] * 180 + [-3.0] * 120)}))
+
+    assert same.drifted is (len(set(training)) == 1)
+    assert (other.severity, less.severity) == ("severe", "severe")
+
+
 @pytest.mark.parametrize("values", [[], [1.0], [1.0, 1.0, 1.0], [None, None], [float("inf"), 1.0, 2.0]])
 def test_whatever_training_held_any_window_can_be_judged(values: list[float | None]) -> None:
     profile = profiled(pl.DataFrame({"x": number(values)}))
