@@ -33,7 +33,7 @@ TRIGGERS = {
     "alluvia - a metric of the champion has fallen": ("metric.breached", "alluvia.model.*", "reconcile"),
     "alluvia - new rows are overdue": ("freshness.missed", "alluvia.feature-group.*", "reconcile"),
     "alluvia - somebody has delivered data": ("data.delivered", "alluvia.source.*", "reconcile"),
-    "alluvia - a release was made": ("model.released", "alluvia.model.*", "scoring"),
+    "alluvia - a blessed release was made": ("model.released", "alluvia.model.*", "scoring"),
 }
 WATCH = "alluvia - runs that died silently are crashed"
 ALERTS = {"alluvia - a run failed or crashed", "alluvia - bad news of data or models"}
@@ -141,7 +141,8 @@ def test_triggers_start_one_deployment_and_say_what_woke_it(
     assert set(found) - ALERTS == {*TRIGGERS, WATCH}
     for name, (event, resource, started) in TRIGGERS.items():
         trigger, (action,) = found[name]["trigger"], found[name]["actions"]
-        assert (trigger["expect"], trigger["match"]) == ([event], {"prefect.resource.id": resource})
+        blessed = {"alluvia.blessed": "true"} if event == "model.released" else {}
+        assert (trigger["expect"], trigger["match"]) == ([event], {"prefect.resource.id": resource, **blessed})
         assert trigger["within"] == action["schedule_after"] > 0, "a burst makes one run, after the burst"
         assert action["deployment_id"] == str(registered[started].id)
         if started == "reconcile":
