@@ -228,9 +228,8 @@ def send(name: str, about: str, payload: Mapping[str, Any], identity: uuid.UUID)
 
     Words and switches of the payload are labels of the resource as well, for automations can match only those.
     """
-    words = {key: str(value).lower() if isinstance(value, bool) else value for key, value in payload.items()}
-    labels = {
-        f"alluvia.{key}": word for key, word in words.items() if isinstance(word, str) and 0 < len(word) <= _LABEL
-    }
+    plain = {key: str(value).lower() if isinstance(value, bool) else value for key, value in payload.items()}
+    words = {key: value for key, value in plain.items() if isinstance(value, str) and 0 < len(value) <= _LABEL}
+    labels = {f"alluvia.{key}": word for key, word in words.items()}
     resource = {"prefect.resource.id": f"alluvia.{about}", "prefect.resource.name": about.partition(".")[2]}
     emit_event(event=name, resource=resource | labels, payload=dict(payload), id=identity)

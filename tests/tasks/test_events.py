@@ -83,18 +83,9 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     return found
 
 
-EVENTS = {
-    "feature-group.ratings_v1": (COMMITTED, FAILED, LATE),
-    "model.films": (DRIFTED, RELEASED),
-}
-
-
-@pytest.mark.parametrize(
-    ("about", "event"),
-    [(about, event) for about, some in EVENTS.items() for event in some],
-    ids=lambda one: str(one)[:40],
-)
-def test_an_event_is_about_its_group_or_model(about: str, event: Any, sent: list[dict[str, Any]]) -> None:
+@pytest.mark.parametrize("event", [COMMITTED, FAILED, LATE, DRIFTED, RELEASED], ids=lambda event: event.name)
+def test_an_event_is_about_its_group_or_model(event: Any, sent: list[dict[str, Any]]) -> None:
+    about = "model.films" if event in (DRIFTED, RELEASED) else "feature-group.ratings_v1"
     emit(event)
 
     (told,) = sent
