@@ -24,6 +24,9 @@ from feature_groups.store.outbox import Notice, TableVersion, notice
 from feature_groups.store.overdue import Overdue
 
 _NAMESPACE = uuid.UUID("6f1c6d0e-4f6b-4d51-9f0a-2f4f0f6f2a51")
+_LABEL = 80
+"""Characters of a payload's word that is a label too."""
+
 _BAD_DATA = (ContractViolated, DuplicateKeys, EmptyBatch, SchemaMismatch, SourceDamaged, TooManyRejected)
 
 
@@ -221,6 +224,12 @@ def emit(event: Event, metadata: Metadata | None = None) -> None:
 
 
 def send(name: str, about: str, payload: Mapping[str, Any], identity: uuid.UUID) -> None:
-    """Send an event by its parts; of two with one identity the server takes one."""
+    """Send an event by its parts; of two with one identity the server takes one.
+
+    Words and switches of the payload are labels of the resource as well, for automations can match only those.
+    """
+    plain = {key: str(value).lower() if isinstance(value, bool) else value for key, value in payload.items()}
+    words = {key: value for key, value in plain.items() if isinstance(value, str) and 0 < len(value) <= _LABEL}
+    labels = {f"alluvia.{key}": word for key, word in words.items()}
     resource = {"prefect.resource.id": f"alluvia.{about}", "prefect.resource.name": about.partition(".")[2]}
-    emit_event(event=name, resource=resource, payload=dict(payload), id=identity)
+    emit_event(event=name, resource=resource | labels, payload=dict(payload), id=identity)

@@ -35,7 +35,7 @@ TRIGGERS = {
     "alluvia - a metric of the champion has fallen": ("metric.breached", "alluvia.model.*"),
     "alluvia - new rows are overdue": ("freshness.missed", "alluvia.feature-group.*"),
     "alluvia - somebody has delivered data": ("data.delivered", "alluvia.source.*"),
-    "alluvia - a release was made": ("model.released", "alluvia.model.*"),
+    "alluvia - a blessed release was made": ("model.released", "alluvia.model.*"),
 }
 ENDED = "alluvia - a run of the pipeline has ended"
 WATCH = "alluvia - runs that died silently are crashed"
@@ -147,7 +147,8 @@ def test_triggers_start_one_deployment_and_say_what_woke_it(
     assert set(found) - ALERTS == {*TRIGGERS, ENDED, WATCH}
     for name, (event, resource) in TRIGGERS.items():
         trigger, (action,) = found[name]["trigger"], found[name]["actions"]
-        assert (trigger["expect"], trigger["match"]) == ([event], {"prefect.resource.id": resource})
+        blessed = {"alluvia.blessed": "true"} if event == "model.released" else {}
+        assert (trigger["expect"], trigger["match"]) == ([event], {"prefect.resource.id": resource, **blessed})
         assert trigger["within"] > 0, "a burst starts one run"
         assert action["deployment_id"] == str(registered["reconcile"].id)
         assert "event.event" in action["parameters"]["because"]["template"]

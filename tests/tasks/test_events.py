@@ -8,10 +8,19 @@ from typing import Any
 
 import pytest
 
-from feature_groups.store import Receipt, errors
+from feature_groups.store import FeatureStore, Receipt, errors
 from feature_groups.store.errors import AlluviaError
+from feature_groups.store.outbox import Outbox
 from tasks import events
-from tasks.events import ContractFailed, FeatureGroupCommitted, emit, is_bad_data
+from tasks.events import (
+    ContractFailed,
+    FeatureDrifted,
+    FeatureGroupCommitted,
+    FreshnessMissed,
+    ModelReleased,
+    emit,
+    is_bad_data,
+)
 
 RECEIPT = Receipt(
     group="ratings_v1",
@@ -32,6 +41,9 @@ RECEIPT = Receipt(
 )
 COMMITTED = FeatureGroupCommitted.of(RECEIPT)
 FAILED = ContractFailed("ratings_v1", "FG102", "ratings_v1-abc")
+LATE = FreshnessMissed("ratings_v1", "0f7e", 3, "2026-01-01T00:00:00+00:00", 3600.0)
+DRIFTED = FeatureDrifted("films", "r1", "2026-01-01", ("age", "score"), "severe")
+RELEASED = ModelReleased("films", "r1", blessed=True, switch=4)
 
 BAD_DATA = {
     "ContractViolated",
@@ -63,25 +75,51 @@ def test_the_same_version_is_the_same_event_and_another_one_another() -> None:
     assert len({COMMITTED.id, *(other.id for other in others)}) == 6
 
 
-@pytest.mark.parametrize("event", [COMMITTED, FAILED], ids=lambda event: event.name)
-def test_an_event_is_about_its_group(
-    event: FeatureGroupCommitted | ContractFailed, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    sent: list[dict[str, Any]] = []
-    monkeypatch.setattr(events, "emit_event", lambda **given: sent.append(given))
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """What is handed to Prefect."""
+    found: list[dict[str, Any]] = []
+    monkeypatch.setattr(events, "emit_event", lambda **given: found.append(given))
+    return found
+
+
+@pytest.mark.parametrize("event", [COMMITTED, FAILED, LATE, DRIFTED, RELEASED], ids=lambda event: event.name)
+def test_an_event_is_about_its_group_or_model(event: Any, sent: list[dict[str, Any]]) -> None:
+    about = "model.films" if event in (DRIFTED, RELEASED) else "feature-group.ratings_v1"
     emit(event)
 
-    assert sent == [
-        {
-            "event": event.name,
-            "resource": {
-                "prefect.resource.id": "alluvia.feature-group.ratings_v1",
-                "prefect.resource.name": "ratings_v1",
-            },
-            "payload": asdict(event),
-            "id": event.id,
-        }
+    (told,) = sent
+    assert (told["event"], told["payload"], told["id"]) == (event.name, asdict(event), event.id)
+    assert told["resource"]["prefect.resource.id"] == f"alluvia.{about}"
+    assert told["resource"]["prefect.resource.name"] == about.partition(".")[2]
+
+
+def test_words_and_switches_are_labels_that_automations_can_match(sent: list[dict[str, Any]]) -> None:
+    emit(RELEASED)
+    emit(replace(DRIFTED, severity="x" * 500))
+
+    released, drifted = ({k: v for k, v in told["resource"].items() if k.startswith("alluvia.")} for told in sent)
+    assert released == {"alluvia.registry": "films", "alluvia.release": "r1", "alluvia.blessed": "true"}
+    assert drifted == {"alluvia.registry": "films", "alluvia.release": "r1", "alluvia.window": "2026-01-01"}
+
+
+def test_what_no_log_of_a_table_tells_is_kept_in_the_lake_before_it_is_sent(
+    light_store: FeatureStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lost(**given: object) -> None:
+        raise ConnectionError("the server is away")
+
+    monkeypatch.setattr(events, "emit_event", lost)
+    for event in (DRIFTED, FAILED, COMMITTED):
+        with pytest.raises(ConnectionError):
+            emit(event, light_store.metadata)
+
+    kept = Outbox(light_store, "reader").notices()
+    assert [(one.name, one.id, one.about) for one in kept] == [
+        ("feature.drifted", str(DRIFTED.id), "model.films"),
+        ("contract.failed", str(FAILED.id), "feature-group.ratings_v1"),
     ]
+    assert kept[0].payload["severity"] == "severe"
 
 
 def test_only_refused_data_is_a_failed_contract() -> None:
