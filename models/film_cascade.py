@@ -20,7 +20,7 @@ ADULTS, MINORS, POPULAR = "adults", "minors", "popular"
 
 RANKERS: Mapping[RankerKind, Grid] = {
     "ease": EASE_GRID,
-    "history_ridge": {"tau": (50.0, 5.0), "length": (200, 20), "penalty": (20_000.0, 1000.0, 200.0)},
+    "history_ridge": {"tau": (50.0, 5.0), "length": (50, 20), "penalty": (20_000.0, 1000.0)},
 }
 """What ranks in the branches: validation chooses one of these kinds, and one of its settings, for all of them."""
 

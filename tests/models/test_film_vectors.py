@@ -90,7 +90,7 @@ def test_vectors_and_encoders_that_went_are_missed(lake: FilmLake, tmp_path: Pat
     group.delete_rows(group.read().select("movie_id").head(1).collect())
 
     gone = ["its vectors are gone or were made by another encoder since", "its encoder is gone"]
-    assert vectors.lost(output) == gone
+    assert vectors.training.gone(output) == gone
     with pytest.raises(MemberMissing):
         cold_films(made.store, 1)
 

@@ -17,9 +17,12 @@ from scipy import stats
 
 from feature_groups import movies, ratings
 from feature_groups.sources.movielens_files import read_movies, read_ratings, read_users
+from feature_groups.views import ranking
 from models.bootstrap import Interval, interval, paired_difference
 from models.catalogue import Catalogue
 from models.ease import Ease
+from models.film_cascade import RANKERS
+from models.film_rankings import HIDDEN
 from models.followed_pairs import followed_pairs
 from models.histories import HistoryRule
 from models.history_ridge import HistoryRidge
@@ -30,7 +33,7 @@ from models.policy_curve import policy_curve
 from models.popularity import Popularity
 from models.ranker import Ranker
 from models.ranker_choice import RankerChoice, ridge_rule
-from models.ranker_tuning import newest_part, tuned_history_ridge, tuned_segment_weight
+from models.ranker_tuning import EASE_GRID, newest_part, tuned_history_ridge, tuned_ranker, tuned_segment_weight
 from models.ranking_metrics import ndcg
 from models.rated_events import RatedEvents, microseconds
 from models.rolling_evaluation import rolling
@@ -143,6 +146,30 @@ def test_settings_chosen_within_the_training_data_hold_later(half: int | None) -
     print(f"half {half}: ridge {dict(chosen)} {interval(found, users)}, popularity {popular.mean():.4f}, gain {gain}")
     assert low <= found.mean() <= high
     assert gain.low > 0.03
+
+
+def test_the_ranker_of_the_branches_is_chosen_as_it_is_judged_and_is_the_better_one() -> None:
+    """Ten films for everything liked from a border on: what is best for the next event is not best for that."""
+    border = ranking.border(rated_frame().filter(pl.col("rating") >= ranking.POSITIVE))
+    training, asked = before(all_events(), border), HoldOut.since(all_events(), border)
+    validation = HoldOut.since(training, newest_part(training, HIDDEN))
+    chosen, tried = tuned_ranker(validation, RANKERS)
+    print(f"chosen on {len(validation.users)} users: {chosen}\n{tried}")
+    found = {}
+    for kind, grid in RANKERS.items():
+        row = tried.filter(ranker=kind).sort("ndcg").row(-1, named=True)
+        best = RankerChoice(kind, {name: row[name] for name in grid})
+        found[kind] = asked.judged(best.fit(best.statistics(training)))["ndcg"].to_numpy()
+        print(f"everything liked later, {best}: NDCG@10 {interval(found[kind], asked.users)}")
+    popular = asked.judged(Popularity.fit(training))["ndcg"].to_numpy()
+    gain = paired_difference(found["ease"], found["history_ridge"], asked.users)
+    print(f"popularity {interval(popular, asked.users)}, EASE less ridge {gain}")
+
+    assert (chosen.kind, len(asked.users)) == ("ease", 671)
+    assert min(EASE_GRID["penalty"]) < chosen.setting["penalty"] < max(EASE_GRID["penalty"])
+    assert found["ease"].mean() == pytest.approx(0.267, abs=0.01)
+    assert gain.low > 0.1
+    assert paired_difference(found["ease"], popular, asked.users).low > 0.02
 
 
 @cache
