@@ -66,6 +66,7 @@ class Story:
             "PREFECT_RUNNER_POLL_FREQUENCY": "1",
         }
         os.environ.update(environment)
+        (home / "delivered").mkdir()
         with get_client(sync_client=True) as client, deployments_served(client, home, environment) as log:
             yield cls(home, console, client, log)
 
