@@ -9,10 +9,12 @@ from queue import Queue
 from typing import Any
 
 import pytest
+import sqlalchemy
 import yaml
 from prefect import flow
 from prefect.blocks.notifications import CustomWebhookNotificationBlock
 from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterId
 from prefect.client.schemas.responses import DeploymentResponse
 from prefect.exceptions import PrefectHTTPStatusError
 from prefect.states import Failed
@@ -23,7 +25,7 @@ from deployments.automations import register
 from deployments.register import deploy, prepare
 from deployments.revision import revision
 from feature_groups.store.errors import InvalidSettings
-from local_server import beside
+from local_server import beside, eventually
 from tasks.spark_limit import SPARK, spark_slot
 
 NAMES = [
@@ -98,6 +100,17 @@ def test_schedules_have_a_name_and_a_time_zone(registered: dict[str, DeploymentR
         "scoring": [("morning", "0 6 * * *", "Europe/Berlin")],
         "monitoring": [("after-scoring", "30 6 * * *", "Europe/Berlin")],
     }
+
+
+@pytest.mark.xfail(
+    sqlalchemy.__version__ >= "2.1", reason="Prefect 3.8.8's scheduler fails with SQLAlchemy 2.1", strict=True
+)
+def test_schedules_make_runs(registered: dict[str, DeploymentResponse], client: SyncPrefectClient) -> None:
+    nightly = DeploymentFilter(id=DeploymentFilterId(any_=[registered["pipeline"].id]))
+
+    eventually(lambda: any(run.auto_scheduled for run in client.read_flow_runs(deployment_filter=nightly)))
+    runs = [run for run in client.read_flow_runs(deployment_filter=nightly) if run.auto_scheduled]
+    assert {run.expected_start_time.minute for run in runs if run.expected_start_time} == {30}
 
 
 def film_parameters(schema: dict[str, Any]) -> dict[str, Any]:
