@@ -54,7 +54,7 @@ class Shell:
 
     def run(self, command: Sequence[str], **environment: str) -> subprocess.CompletedProcess[str]:
         with self.start(command, **environment) as process:
-            out, said = process.communicate(timeout=120)
+            out, said = process.communicate(timeout=300)
         return subprocess.CompletedProcess(command, process.returncode, out, said)
 
 
