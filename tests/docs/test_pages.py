@@ -22,7 +22,7 @@ from film_lake import FilmLake
 from models import film_cascade
 from small_world import refresh
 
-SLOW = ("docs/scoring.md",)
+SLOW = ("docs/scoring.md", "docs/monitoring.md")
 """Pages that need a Prefect server."""
 
 

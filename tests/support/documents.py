@@ -17,7 +17,20 @@ from sybil.parsers.markdown import CodeBlockParser
 from commands import lines
 
 PROJECT = Path(__file__).parents[2]
-PAGES = [PROJECT / "README.md", PROJECT / "CONTRIBUTING.md", *sorted((PROJECT / "docs").rglob("*.md"))]
+_INDEX = (PROJECT / "docs" / "README.md").read_text()
+
+
+def _place(page: Path) -> tuple[int, str]:
+    """Where the index names it: readers follow that order."""
+    name = str(page.relative_to(PROJECT / "docs"))
+    return _INDEX.find(f"({name})") % (len(_INDEX) + 1), name
+
+
+PAGES = [
+    PROJECT / "README.md",
+    PROJECT / "CONTRIBUTING.md",
+    *sorted((PROJECT / "docs").rglob("*.md"), key=_place),
+]
 COMMANDS = ("sh", "console")
 """Blocks of commands: as one would put them into a file, or typed after a ``$``, with what is answered."""
 _FILE = re.compile(r"\n`([\w/]+\.py)`\n+$")
