@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -24,9 +25,6 @@ from feature_groups.store.connect import load_settings
 BROKEN = 5
 """In which month a damaged delivery comes first."""
 
-KEPT = ("prefect",)
-"""What a demo finds as it was left by the one before: the server's database."""
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
@@ -35,6 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--months", type=int, default=12, help="how many months from the first event on")
     parser.add_argument("--exit", action="store_true", help="end when the year is over, and do not wait for Ctrl-C")
     given = parser.parse_args(arguments)
+    # Whoever ends a demo so wants all of it ended, as with Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     return ended(lambda: replay(given.data, given.months, stay=not given.exit))
 
 
@@ -93,15 +93,12 @@ def replay(data: Path | None, months: int, *, stay: bool) -> int:
 
 
 def _emptied(home: Path) -> None:
-    """Forget what the last demo made."""
-    home.mkdir(parents=True, exist_ok=True)
-    for found in home.iterdir():
-        if found.name in KEPT:
-            continue
-        if found.is_dir() and not found.is_symlink():
-            shutil.rmtree(found)
-        else:
-            found.unlink()
+    """Forget what the last demo made, and end what it left running when it was killed."""
+    from deployments.server import stop_server
+
+    stop_server(home)
+    shutil.rmtree(home, ignore_errors=True)
+    home.mkdir(parents=True)
 
 
 def _wait() -> None:
