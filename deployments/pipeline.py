@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from feature_groups.store.connect import connect, load_settings
+from feature_groups.store.connect import connect, load_settings, session_kept
 from feature_groups.store.errors import AlluviaError, SourceMissing, StepFailed
 from feature_groups.store.settings import EngineChoice
 
@@ -95,11 +95,12 @@ def run_pipeline(asked: Request) -> Ran:
     kinds = {node.kind for node in select(nodes(parameters=variant), asked.select, asked.exclude)}
     reached = list(FLOWS)[list(FLOWS).index(asked.first) :]
     wanted = [name for name in reached if kinds & set(FLOWS[name])]
-    if "refresh" in wanted:
-        ran.refreshed, failed = _refreshed(refresh, {"data": asked.data, **asked.given("refresh")})
-        ran.errors += failed
-    if not ran.errors:
-        after_refresh(ran, wanted, asked, {"training": training, "scoring": scoring})
+    with session_kept():
+        if "refresh" in wanted:
+            ran.refreshed, failed = _refreshed(refresh, {"data": asked.data, **asked.given("refresh")})
+            ran.errors += failed
+        if not ran.errors:
+            after_refresh(ran, wanted, asked, {"training": training, "scoring": scoring})
     ran.work = time.monotonic() - imported
     return ran
 

@@ -10,6 +10,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
 from feature_groups.store import connect
+from feature_groups.store.connect import session_kept
 from feature_groups.store.outbox import Outbox
 from feature_groups.store.settings import EngineChoice
 from feature_groups.views import age_gate, ranking
@@ -65,7 +66,7 @@ def pipeline(
     store = connect(lake)
     versions, notices = Outbox(store, PIPELINE).newest(WATCHED)
     stopped: State[Any] | None = None
-    with tags(PART):
+    with tags(PART), session_kept():
         refreshed = refresh(data=data, lake=lake, engine=engine)
         ran = [done.group for done in refreshed if done.outcome == "run"]
         if train:

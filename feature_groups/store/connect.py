@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -10,10 +12,11 @@ from pydantic import ValidationError
 
 from feature_groups.store.batch import Workshop
 from feature_groups.store.clock import Clock, file_clock, system_clock
+from feature_groups.store.engines import session
 from feature_groups.store.engines.delta_log import DeltaLog
 from feature_groups.store.engines.polars import PolarsEngine
 from feature_groups.store.engines.prerequisites import spark_prerequisites
-from feature_groups.store.engines.session import session_started, stop_session
+from feature_groups.store.engines.session import session_started
 from feature_groups.store.engines.spark import SparkEngine
 from feature_groups.store.errors import InvalidSettings, did_you_mean
 from feature_groups.store.feature_store import FeatureStore
@@ -26,7 +29,15 @@ from feature_groups.store.writer import Writer
 
 _ODD = re.compile(r"[^A-Za-z0-9/._+~@,:-]")
 
-__all__ = ["connect", "existing", "load_settings", "session_started", "spark_prerequisites", "stop_session"]
+__all__ = [
+    "connect",
+    "existing",
+    "load_settings",
+    "session_kept",
+    "session_started",
+    "spark_prerequisites",
+    "stop_session",
+]
 
 
 def connect(
@@ -96,6 +107,26 @@ def existing(lake: str | Path | None = None) -> FeatureStore:
             next_step="name the lake's folder, or fill one: make run.",
         )
     return connect(root)
+
+
+def stop_session() -> None:
+    """End the Spark session, its JVM and its folder; nothing happens when there is none, or within `session_kept`."""
+    if not _keeping:
+        session.stop_session()
+
+
+@contextmanager
+def session_kept() -> Iterator[None]:
+    """Within, a Spark session outlives the flow that started it: flows one after the other start one JVM, not each."""
+    _keeping.append(True)
+    try:
+        yield
+    finally:
+        _keeping.pop()
+        stop_session()
+
+
+_keeping: list[bool] = []
 
 
 def load_settings() -> Settings:
