@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import http.server
+import subprocess
+import sys
 import threading
+import uuid
 from collections.abc import Iterator
+from pathlib import Path
 from queue import Queue
 from typing import Any
 
@@ -28,6 +32,7 @@ from feature_groups.store.errors import InvalidSettings
 from local_server import beside, eventually
 from tasks.spark_limit import SPARK, spark_slot
 
+PROJECT = Path(__file__).parents[2]
 NAMES = [
     "reconcile", "pipeline", "refresh", "training", "scoring", "monitoring", "comparison", "backfill", "step",
 ]  # fmt: skip
@@ -168,6 +173,18 @@ def test_triggers_start_one_deployment_and_say_what_woke_it(
     ended = found[ENDED]["trigger"]
     assert ended["match_related"]["prefect.resource.name"] == "pipeline"
     assert ended["within"] == 0, "what came during a run is looked at after each"
+
+
+def test_anybody_outside_can_say_that_data_was_delivered(client: SyncPrefectClient) -> None:
+    program = PROJECT / "docs" / "examples" / "deliver.py"
+    source = f"test-{uuid.uuid4()}"
+    done = subprocess.run([sys.executable, str(program), source], capture_output=True, text=True, check=True)
+    assert done.stdout == "204\n"
+
+    wanted = {"filter": {"resource": {"id": [f"alluvia.source.{source}"]}}, "limit": 5}
+    eventually(lambda: client.request("POST", "/events/filter", json=wanted).json()["total"] == 1)
+    (told,) = client.request("POST", "/events/filter", json=wanted).json()["events"]
+    assert told["event"] == "data.delivered"
 
 
 def test_a_run_without_a_sign_of_life_is_crashed(
