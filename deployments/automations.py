@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import timedelta
+from typing import Any
 
 from prefect.automations import Automation
 from prefect.blocks.core import Block
@@ -13,6 +14,7 @@ from prefect.events.actions import ChangeFlowRunState, SendNotification
 from prefect.events.schemas.automations import EventTrigger, Posture
 
 from deployments.serve import HEARTBEAT_SECONDS
+from feature_groups.store.digest import digest
 from feature_groups.store.errors import InvalidSettings
 from flows.pipeline import PART
 
@@ -44,12 +46,34 @@ def automations(alerts: str | None) -> list[Automation]:
 
 
 def register(client: SyncPrefectClient, wanted: Iterable[Automation]) -> None:
-    """Make the automations, in place of those of the same names."""
+    """Make the automations, in place of those of the same names; one that is there just so is left alone.
+
+    What an automation waits for it has in memory of its own, which is lost when it is made anew: a run that died while
+    nothing served would then never be missed.
+    """
+    known = client.request("POST", "/automations/filter", json={}).json()
     for automation in wanted:
-        for known in client.request("POST", "/automations/filter", json={}).json():
-            if known["name"] == automation.name:
-                client.request("DELETE", "/automations/{id}", path_params={"id": known["id"]})
+        automation.description = f"{automation.description} ({_digest(automation)})".strip()
+        same = [found for found in known if found["name"] == automation.name]
+        if [found["description"] for found in same] == [automation.description]:
+            continue
+        for found in same:
+            client.request("DELETE", "/automations/{id}", path_params={"id": found["id"]})
         automation.create()
+
+
+def _digest(automation: Automation) -> str:
+    """Tells one automation from another of the same name."""
+    return digest(_sorted(automation.model_dump(mode="json", exclude={"id"})))[:12]
+
+
+def _sorted(value: Any) -> Any:
+    """Sets become lists in no order: in one order then."""
+    if isinstance(value, dict):
+        return {key: _sorted(found) for key, found in value.items()}
+    if isinstance(value, list):
+        return sorted(map(_sorted, value), key=str)
+    return value
 
 
 def _zombies() -> Automation:

@@ -157,6 +157,15 @@ def test_a_wrong_parameter_is_refused_before_there_is_a_run(
     assert said in refused.value.response.text
 
 
+def test_an_automation_that_is_there_just_so_is_left_alone(
+    registered: dict[str, DeploymentResponse], client: SyncPrefectClient
+) -> None:
+    before = automations(client)[WATCH]["id"]
+    deploy()
+
+    assert automations(client)[WATCH]["id"] == before, "made anew, it would forget whose heartbeats it has heard"
+
+
 def test_triggers_start_one_deployment_and_say_what_woke_it(
     registered: dict[str, DeploymentResponse], client: SyncPrefectClient
 ) -> None:
