@@ -25,7 +25,10 @@ LENIENT = FilmParameters(
 )
 """So few ratings make no good model; here one has to serve."""
 
-STEPS = ("ratings", "film vectors", "router", "rankings", "branch adults", "branch minors", "evaluation", "release")
+STEPS = (
+    *("rated", "router", "rankings", "branch_adults", "branch_minors", "branch_popular"),
+    *("film_vectors", "evaluation", "release"),
+)
 
 
 def run(lake: Path) -> None:
@@ -52,7 +55,8 @@ def left(made: FilmLake) -> Mapping[str, Any]:
         "commits": commits,
         "vectors": made.rows(movie_vectors.v1).sort("movie_id").to_dicts(),
         "predictions": log.to_dicts(),
-        "datasets": sorted(path.name for path in (made.lake / "training_datasets").rglob("*") if path.is_dir()),
+        # A dataset's folder has a name of its own each time.
+        "datasets": {view.name: len(list(view.iterdir())) for view in (made.lake / "training_datasets").iterdir()},
     }
 
 
