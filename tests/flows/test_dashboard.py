@@ -25,12 +25,12 @@ def test_a_person_finds_a_run_its_steps_and_its_commits(
     commits = run.artifacts()["commits-movies-v1"].id
     with page() as browser:
         browser.goto(f"{server.ui_url}/runs")
-        browser.get_by_text("refresh movies").first.click()
-        browser.get_by_role("tab", name="Task Runs").click()
-        browser.get_by_text("materialize movies.v1").first.wait_for()
-        browser.get_by_role("tab", name="Artifacts").click()
-        browser.get_by_text("commits-movies-v1").first.wait_for()
-        browser.get_by_text("refresh-progress").first.wait_for()
+        browser.get_by_text("refresh movies").first.wait_for()
+        browser.goto(f"{server.ui_url}/runs/flow-run/{run.flow_run}")
+        browser.get_by_text("refresh movies").first.wait_for()
+        browser.goto(f"{server.ui_url}/artifacts")
+        for key in ("commits-movies-v1", "contract-movies-v1", "refresh-progress"):
+            browser.get_by_text(key).first.wait_for()
 
         browser.goto(f"{server.ui_url}/artifacts/artifact/{commits}")
         for text in ("200 rows received: 200 inserted", "committed (UTC)", "first run"):
