@@ -81,11 +81,14 @@ def test_no_path_stands_in_the_file() -> None:
     assert "/home" not in content
 
 
-def test_one_run_at_a_time_of_each_but_of_single_steps_two(registered: dict[str, DeploymentResponse]) -> None:
+def test_one_run_at_a_time_of_each_but_of_single_steps_and_of_reconciling(
+    registered: dict[str, DeploymentResponse],
+) -> None:
     limits = {name: one.global_concurrency_limit for name, one in registered.items()}
 
     assert {name: limit.limit if limit else None for name, limit in limits.items()} == dict.fromkeys(NAMES, 1) | {
-        "step": 2
+        "step": 2,
+        "reconcile": 4,
     }
     options = [one.concurrency_options for one in registered.values()]
     assert {option.collision_strategy.value for option in options if option} == {"ENQUEUE"}
