@@ -13,7 +13,6 @@ from queue import Queue
 from typing import Any
 
 import pytest
-import sqlalchemy
 import yaml
 from prefect import flow
 from prefect.blocks.notifications import CustomWebhookNotificationBlock
@@ -110,9 +109,6 @@ def test_schedules_have_a_name_and_a_time_zone(registered: dict[str, DeploymentR
     }
 
 
-@pytest.mark.xfail(
-    sqlalchemy.__version__ >= "2.1", reason="Prefect 3.8.8's scheduler fails with SQLAlchemy 2.1", strict=True
-)
 def test_schedules_make_runs(registered: dict[str, DeploymentResponse], client: SyncPrefectClient) -> None:
     nightly = DeploymentFilter(id=DeploymentFilterId(any_=[registered["pipeline"].id]))
 
