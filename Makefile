@@ -25,7 +25,7 @@ stop: ## stop what `make run` left running
 	@if [ -x $(BIN)/python ]; then $(BIN)/python -m deployments.run --stop; fi
 
 test: setup ## run the tests [ARGS="-k word"]
-	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -n 2 $(ARGS)
 
 check: venv ## lint, formatting, types and the layers' import rules
 	@$(BIN)/ruff check .

@@ -66,7 +66,7 @@ def _found(client: SyncPrefectClient, run: str) -> FlowRun:
     try:
         return client.read_flow_run(UUID(run))
     except (ValueError, ObjectNotFound):
-        pass
+        pass  # no id: then it is a name
     ours = FlowFilter(name=FlowFilterName(any_=[WHOLE, *FLOWS]))
     own = FlowRunFilter(parent_task_run_id=FlowRunFilterParentTaskRunId(is_null_=True))
     recent = client.read_flow_runs(flow_filter=ours, flow_run_filter=own, sort=newest, limit=_RECENT)

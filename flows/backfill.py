@@ -11,10 +11,9 @@ from prefect import flow
 from feature_groups.store import connect, stop_session
 from feature_groups.store.backfill import Backfill, By
 from feature_groups.store.connect import load_settings
-from feature_groups.store.discovery import discover
 from feature_groups.store.settings import EngineChoice
 from feature_groups.store.spool import spools_cleared
-from models.film_pipeline import PACKAGE, node
+from models.film_pipeline import declared_group
 from tasks.backfill import fill_period, skip_period
 
 
@@ -67,10 +66,9 @@ def backfill(
         CannotBackfill: It cannot be made in parts, or the span is none.
     """
     store = connect(lake, settings=load_settings().model_copy(update={"engine": engine}))
-    wanted = {one.id: one for one in discover(PACKAGE)}[node(group, "group").name]
     try:
         with spools_cleared():
-            work = Backfill(store, wanted, start, end, by, again=again)
+            work = Backfill(store, declared_group(group), start, end, by, again=again)
             if work.missing:
                 work.compute()
             done = []

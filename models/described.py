@@ -81,7 +81,7 @@ def _group(lake: LakeMap, thing: Thing, common: Mapping[str, Any]) -> Described:
         if lake.store.writer.states.at(group.table).rows <= lake.store.shop.budget:
             statistics = group.statistics(engine="polars")
     except NothingWritten:
-        pass
+        pass  # a declaration without rows is described without statistics
     return Described(thing, told.title, facts, columns, statistics, **common)
 
 

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from feature_groups.store import FeatureStore
+from feature_groups.store import FeatureGroup, FeatureStore
 from feature_groups.store.dataset_plan import DatasetPlan
 from feature_groups.store.discovery import discover
 from feature_groups.store.errors import did_you_mean
@@ -82,6 +82,16 @@ def node(name: str, kind: Kind | None = None) -> Node:
             next_step="give the name of one step; `alluvia plan` lists them.",
         )
     return found[0]
+
+
+def declared_group(name: str) -> FeatureGroup:
+    """The group that a step of this name makes.
+
+    Raises:
+        NoSuchStep: There is none.
+    """
+    wanted = node(name, "group").name
+    return next(group for group in discover(PACKAGE) if group.id == wanted)
 
 
 def chosen(

@@ -185,7 +185,7 @@ def logged(store: FeatureStore, prediction_id: str) -> Prediction:
             return Prediction.of(found.row(0, named=True))
         rows = log.select(pl.len()).collect().item()
     except NothingWritten:
-        pass
+        pass  # no log is a log without predictions
     raise UnknownPrediction(
         predictions.v1.where,
         what=f"None of its {rows:,} predictions is {prediction_id!r}." if rows else "Nothing was predicted yet.",

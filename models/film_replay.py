@@ -15,7 +15,6 @@ from feature_groups import predictions, ratings
 from feature_groups.store import FeatureStore
 from feature_groups.store.dataset_plan import DatasetPlan
 from feature_groups.store.digest import digest
-from feature_groups.store.discovery import discover
 from feature_groups.store.errors import DatasetDiffers
 from feature_groups.store.point_in_time import pinned
 from feature_groups.store.replay import Replayed, cannot, recorded, replay_group, versions
@@ -36,7 +35,7 @@ from models.film_order import (
 )
 from models.film_outcomes import FilmOutcomes
 from models.film_parameters import FilmParameters
-from models.film_pipeline import DATASETS, PACKAGE, node
+from models.film_pipeline import DATASETS, declared_group, node
 from models.film_release import NAME
 from models.film_scoring import FilmScoring
 from models.film_training import FilmTraining
@@ -71,8 +70,7 @@ def replay(
     """
     wanted = node(name)
     if wanted.kind == "group":
-        group = next(one for one in discover(PACKAGE) if one.id == wanted.name)
-        return replay_group(store, group, data, record)
+        return replay_group(store, declared_group(name), data, record)
     if wanted.kind == "dataset":
         return _dataset(store, next(plan for plan in DATASETS if plan.view.id == wanted.name), record)
     steps = ModelSteps(store.metadata, SCORING if wanted.kind == "scoring" else TRAINING)

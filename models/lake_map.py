@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
@@ -123,18 +123,20 @@ class LakeMap:
         logs = [log.select(pl.col("release").unique()).collect()["release"] for _, log in self.prediction_logs()]
         return [name for name in self.releases if any(name in log for log in logs)]
 
-    def find(self, name: str) -> Thing:
+    def find(self, name: str, only: Kind | None = None) -> Thing:
         """What is meant by a name.
 
         Args:
             name: Of a group or view, with or without its version (the newest then), of a dataset
                 (``<view>/<number>``), ``champion`` or ``challenger``, the first digits of a release's id, or the id
                 of a prediction. ``group:`` or ``view:`` in front tells a group and a view of one name apart.
+            only: The kind that is looked for; by default any.
 
         Raises:
             UnknownName: Nothing has that name, or several things have.
         """
-        kind, _, rest = name.rpartition(":")
+        named, _, rest = name.rpartition(":")
+        kind = only or named
         found = [thing for thing in self._all(rest) if kind in ("", thing.kind)]
         if len(found) == 1:
             return found[0]
@@ -142,10 +144,13 @@ class LakeMap:
             raise _unknown(name, f"It may be {' or '.join(map(str, found))}.", self._told_apart(found))
         if _SHA256.fullmatch(rest) and kind in ("", "prediction"):
             return Thing("prediction", rest)
-        known = [*self.groups, *self.views, *self.datasets, *(n[:12] for n in self.releases)]
+        names: dict[str, Iterable[str]] = {"group": self.groups, "view": self.views, "dataset": self.datasets}
+        names["release"] = [n[:12] for n in self.releases]
+        known = list(names[kind]) if kind in names else [one for group in names.values() for one in group]
         # A name is compared without its version as well: 'rating' is as near to 'ratings' as to nothing else.
         short = {m[1] for known_name in known if (m := _VERSIONED.fullmatch(known_name))}
-        raise _unknown(name, f"Nothing in this lake has that name. {did_you_mean(rest, {*known, *short})}")
+        what = f"No {only}" if only else "Nothing"
+        raise _unknown(name, f"{what} in this lake has that name. {did_you_mean(rest, {*known, *short})}")
 
     def _all(self, name: str) -> list[Thing]:
         found = [Thing("group", g) for g in _fitting(name, self.groups)]

@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 from feature_groups.store import FeatureStore, Settings, connect
 
@@ -26,6 +28,18 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "engine" in metafunc.fixturenames:
         chosen = metafunc.config.getoption("--engine")
         metafunc.parametrize("engine", [chosen] if chosen else ENGINES, scope="session")
+
+
+class OneStory(LoadFileScheduling):
+    """A file's tests stay together, and so do all that share the story of `conformance` and a warm Spark session."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        scope = super()._split_scope(nodeid)
+        return str(Path(scope).parent) if "conformance" in scope else scope
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> OneStory:
+    return OneStory(config, log)
 
 
 def pytest_sessionfinish() -> None:

@@ -91,18 +91,10 @@ def _chosen(found: pl.DataFrame, names: tuple[str, ...]) -> pl.DataFrame:
 
 
 def _registry_of(shared: Shared, release: str) -> tuple[Registry, str]:
-    from models.errors import UnknownRelease
     from models.lake_map import LakeMap
 
     lake = LakeMap(shared.store)
-    thing = lake.find(release)
-    if thing.kind != "release":
-        raise UnknownRelease(
-            f"{release[:80]!r}",
-            what=f"It is a {thing}, and no release.",
-            state="was not looked at; what serves is as it was",
-            next_step="take one of alluvia releases.",
-        )
+    thing = lake.find(release, "release")
     return lake.registries[lake.releases[thing.name].registry], thing.name
 
 

@@ -22,20 +22,19 @@ from film_lake import FilmLake
 from models import film_cascade
 from small_world import refresh
 
-SLOW = ("docs/scoring.md", "docs/monitoring.md")
+SERVED = ("docs/scoring.md", "docs/monitoring.md")
 """Pages that need a Prefect server."""
 
 
 def cases() -> list[object]:
-    found = [block for page in PAGES for block in blocks(page)]
-    return [pytest.param(b, id=str(b), marks=[pytest.mark.slow] if b.page in SLOW else []) for b in found]
+    return [pytest.param(block, id=str(block)) for page in PAGES for block in blocks(page)]
 
 
 @pytest.mark.parametrize("block", cases())
 def test_what_a_page_shows_works(
     block: Block, reading: Reading, capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest
 ) -> None:
-    if block.page in SLOW:
+    if block.page in SERVED:
         request.getfixturevalue("client")
     if block.kind == "command":
         check(block.text)

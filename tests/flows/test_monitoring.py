@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -231,15 +230,3 @@ def test_a_champion_from_before_profiles_is_released_again_by_the_next_training(
 def test_an_instant_without_a_zone_is_refused(lake: FilmLake) -> None:
     with pytest.raises(NotWatched, match="has no time zone"):
         FilmMonitoring.of(lake.store, datetime(2001, 1, 1))
-
-
-def test_the_page_about_monitoring_runs(
-    first: tuple[Monitored, Run], lake: FilmLake, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("ALLUVIA_LAKE", str(lake.lake))
-    page = (PROJECT / "docs" / "monitoring.md").read_text()
-    names: dict[str, Any] = {}
-    for block in re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL):
-        exec(block, names)
-
-    assert "Monitoring of films" in capsys.readouterr().out

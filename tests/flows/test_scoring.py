@@ -1,9 +1,7 @@
 from __future__ import annotations
 
-import re
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
 import pytest
@@ -67,7 +65,9 @@ def test_the_first_scoring_writes_everybody_and_tells_the_dashboard(
     artifacts = run.artifacts()
     assert set(artifacts) == {"commits-predictions-v1", "contract-predictions-v1", "outcomes-films"}
     assert "100 rows received: 100 inserted" in str(artifacts["commits-predictions-v1"].description)
-    (told,) = events(client, "predictions_v1", version=1)
+    store = lake.store
+    table_id = store.writer.states.at(store.get_or_create_feature_group(predictions.v1).table).table_id
+    (told,) = events(client, "predictions_v1", version=1, table_id=table_id)
     assert told["payload"]["inserted"] == 100
 
 
@@ -123,18 +123,3 @@ def test_without_a_champion_it_says_what_to_run(lake: FilmLake, tmp_path: Path) 
 
     with pytest.raises(NothingServes, match="make run"):
         scoring(lake=made.lake)
-
-
-def test_the_page_about_scoring_runs(
-    first: tuple[Scored, Run], lake: FilmLake, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("ALLUVIA_LAKE", str(lake.lake))
-    page = (PROJECT / "docs" / "scoring.md").read_text()
-    names: dict[str, Any] = {}
-    for block in re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL):
-        exec(block, names)
-
-    said = capsys.readouterr().out
-    assert "skipped 100" in said
-    assert "is made again bit for bit" in said
-    assert "because you rated" in said

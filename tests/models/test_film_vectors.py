@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +20,6 @@ from models.errors import CannotBeAsked, MemberMissing, UnknownItem
 from models.film_training import FilmTraining
 from models.film_vectors import UNVALIDATED, FilmVectors, _weighted
 from models.matrix import Matrix
-
-PAGE = Path(__file__).parents[2] / "docs" / "transforms.md"
 
 
 @pytest.fixture(scope="module")
@@ -150,14 +147,3 @@ def test_where_too_few_films_are_rated_to_validate_weights_are_as_measured_elsew
     for few in (2, 6):
         transform, chosen = _weighted(films.head(few), sparse.csr_array(np.eye(few)))
         assert (transform.weights, chosen) == (UNVALIDATED, None)
-
-
-def test_the_page_about_transforms_asks_for_both(
-    grown: tuple[FilmLake, dict[str, Any]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("ALLUVIA_LAKE", str(grown[0].lake))
-    (block,) = [
-        code for code in re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL) if "cold_films" in code
-    ]
-    exec(block, {})
-    assert re.findall(r"shape: \((\d+), 4\)", capsys.readouterr().out) == ["10", "2"]
