@@ -18,7 +18,8 @@ from benchmarks.report import flush, main
 from deployments.server import ensure_server, stop_server
 from feature_groups.store import FeatureStore, connect
 from feature_groups.views import age_gate
-from models.film_release import NAME, FilmModel, load_films
+from models.film_names import NAME
+from models.film_release import FilmModel, load_films
 from models.film_rows import film_rows
 from models.film_scoring import FilmScoring
 from models.registry import Registry

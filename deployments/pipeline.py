@@ -114,7 +114,7 @@ def after_refresh(ran: Ran, wanted: Sequence[str], asked: Request, flows: Mappin
         asked: What the run is asked for.
         flows: The two flows by name.
     """
-    from models.film_release import NAME
+    from models.film_names import NAME
     from models.registry import Registry
 
     if "training" in wanted:

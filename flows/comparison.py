@@ -12,7 +12,7 @@ from feature_groups.store import connect
 from feature_groups.store.settings import EngineChoice
 from flows.training import training
 from models.experiments import experiments
-from models.film_order import TRAINING
+from models.film_names import TRAINING
 from models.film_parameters import FilmParameters
 from tasks.comparison import publish_comparison
 

@@ -14,7 +14,7 @@ from feature_groups.store import connect
 from feature_groups.store.connect import load_settings
 from feature_groups.store.settings import EngineChoice
 from models.film_monitoring import FilmMonitoring
-from models.film_release import NAME
+from models.film_names import NAME
 from models.monitoring_policy import MonitoringPolicy, asked_for
 from models.monitoring_report import MonitoringReport, refused_line
 from models.monitoring_windows import Span, alarm

@@ -13,20 +13,17 @@ from feature_groups.store import connect
 from feature_groups.store.connect import session_kept
 from feature_groups.store.outbox import Outbox
 from feature_groups.store.settings import EngineChoice
-from feature_groups.views import age_gate, ranking
 from flows.monitoring import monitoring
 from flows.refresh import refresh
 from flows.scoring import scoring
 from flows.training import training
+from models.film_names import NAME
 from models.film_parameters import FilmParameters
-from models.film_release import NAME
+from models.film_reaction import WATCHED
 from models.monitoring_windows import Span
-from models.reaction import PIPELINE, groups_behind, handled
+from models.reaction import PIPELINE, handled
 from models.registry import Registry
 from tasks.releases import Promotion
-
-WATCHED = groups_behind([age_gate.v1, ranking.v1])
-"""The groups that the models are made from, and those behind them."""
 
 PART = "alluvia-part"
 """Tag of the runs within a run: each of them can be left behind by a process that died."""

@@ -11,10 +11,7 @@ from prefect.states import Completed
 
 from feature_groups.store import connect
 from feature_groups.store.connect import load_settings
-from feature_groups.store.discovery import discover
-from flows.pipeline import WATCHED
-from models.film_unanswered import unanswered
-from models.reaction import reaction, work_to_do
+from models.film_reaction import film_reaction
 from tasks.reactions import notice_overdue, start_once, tell_again
 
 
@@ -45,10 +42,13 @@ def reconcile(
     """
     store = connect(lake)
     late, told = notice_overdue(store), tell_again(store)
-    work = work_to_do(store, discover(package), data or load_settings().data)
-    work += unanswered(store)
-    cool_down = timedelta(hours=cool_down_hours)
-    found = reaction(store, WATCHED, work, cool_down=cool_down, new_rows=new_rows_percent / 100)
+    found = film_reaction(
+        store,
+        data or load_settings().data,
+        cool_down=timedelta(hours=cool_down_hours),
+        new_rows=new_rows_percent / 100,
+        package=package,
+    )
     said = "".join([f"{late} overdue; " if late else "", f"{told} events sent again; " if told else ""])
     if not found.run:
         return Completed(name="Skipped", message=said + found.why, data=said + found.why)

@@ -17,7 +17,7 @@ from feature_groups.store import connect, stop_session
 from feature_groups.store.connect import load_settings
 from feature_groups.store.settings import EngineChoice
 from flows.walk import Step, Walk
-from models.film_order import OUTCOMES, PREDICTIONS, SCORING
+from models.film_names import OUTCOMES, PREDICTIONS, SCORING
 from models.film_outcomes import FilmOutcomes
 from models.film_pipeline import chosen
 from models.film_scoring import FilmScoring

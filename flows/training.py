@@ -16,10 +16,10 @@ from feature_groups.store.connect import load_settings
 from feature_groups.store.settings import EngineChoice
 from flows.walk import Step, Walk
 from models import film_card
-from models.film_order import EVALUATION, RELEASE, TRAINING, VECTORS, needed, training_order
+from models.film_names import EVALUATION, NAME, RELEASE, TRAINING, VECTORS
+from models.film_order import needed, training_order
 from models.film_parameters import FilmParameters
 from models.film_pipeline import DATASETS, chosen
-from models.film_release import NAME
 from models.film_training import FilmTraining
 from models.registry import Registry
 from tasks.approval import ask_approval

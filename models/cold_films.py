@@ -18,7 +18,7 @@ from models import film_encoder
 from models.catalogue import Catalogue
 from models.cold_items import ColdItems
 from models.errors import CannotBeAsked
-from models.film_release import NAME
+from models.film_names import NAME
 from models.fitted_transform import FittedTransform
 from models.matrix import Matrix
 from models.parts import Parts

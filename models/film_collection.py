@@ -6,8 +6,8 @@ from datetime import timedelta
 
 from feature_groups.store import FeatureStore
 from models.cold_films import encoders_used
+from models.film_names import NAME
 from models.film_predictions import releases_used
-from models.film_release import NAME
 from models.registry import Registry
 from models.registry_collection import Collected
 

@@ -23,9 +23,10 @@ from models.drift_classifier import Told, told_apart
 from models.drift_findings import PREDICTIONS_RATE, Finding, judged
 from models.drift_profile import DriftProfile
 from models.errors import NotWatched
+from models.film_names import NAME
 from models.film_outcomes import WINDOW, FilmOutcomes
 from models.film_profile import FEATURES, KNOWN, NEW
-from models.film_release import NAME, OUT_OF_FOLD, PROFILE
+from models.film_release import OUT_OF_FOLD, PROFILE
 from models.film_scoring import serving
 from models.monitoring_health import Fresh
 from models.monitoring_log import MonitoringLog

@@ -7,19 +7,8 @@ from typing import Any
 
 from feature_groups import ratings
 from feature_groups.views import age_gate, ranking
+from models.film_names import BRANCH, EVALUATION, OUTCOMES, PREDICTIONS, RANKINGS, RATED, RELEASE, VECTORS
 from models.film_parameters import FilmParameters
-from models.film_release import NAME
-
-TRAINING, SCORING = f"training/{NAME}", f"scoring/{NAME}"
-"""Under which names the steps of training and scoring are recorded."""
-
-BRANCH = "branch_"
-"""How the names of the steps begin that train a branch."""
-
-RATED, VECTORS, RANKINGS = "rated", "film_vectors", "rankings"
-RELEASE, EVALUATION, PREDICTIONS, OUTCOMES = "release", "evaluation", "predictions", "outcomes"
-JUDGING = (EVALUATION, RELEASE)
-"""The steps that are not needed where the champion is what the others made."""
 
 Order = dict[str, tuple[str, ...]]
 """Steps in their order, and the names of what each needs: groups, training datasets by their views, other steps."""

@@ -16,21 +16,10 @@ from feature_groups.store.selection import Kind, Node, select
 from feature_groups.store.step_errors import NoSuchStep
 from feature_groups.store.step_plan import Draft, Plan, draft_groups
 from feature_groups.views import age_gate, ranking
-from models.film_order import (
-    JUDGING,
-    OUTCOMES,
-    PREDICTIONS,
-    SCORING,
-    TRAINING,
-    Order,
-    dataset_order,
-    needed,
-    scoring_order,
-    training_order,
-)
+from models.film_names import JUDGING, NAME, OUTCOMES, PREDICTIONS, SCORING, TRAINING
+from models.film_order import Order, dataset_order, needed, scoring_order, training_order
 from models.film_outcomes import FilmOutcomes
 from models.film_parameters import FilmParameters
-from models.film_release import NAME
 from models.film_scoring import FilmScoring
 from models.film_training import FilmTraining
 from models.model_steps import ModelSteps, Stage, not_ready

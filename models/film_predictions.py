@@ -16,7 +16,8 @@ from feature_groups.store.errors import NoSuchVersion, NothingWritten, TableDama
 from feature_groups.store.html_table import html_facts
 from feature_groups.views import age_gate
 from models.errors import LineageGone, PredictionDiffers, UnknownPrediction
-from models.film_release import NAME, FilmModel, load_films
+from models.film_names import NAME
+from models.film_release import FilmModel, load_films
 from models.film_rows import asked_about, film_rows
 from models.golden import TOLERANCE
 from models.prediction_log import made_here

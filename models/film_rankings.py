@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from models.film_data import FilmData
-from models.film_order import RANKINGS, RATED
+from models.film_names import RANKINGS, RATED
 from models.film_parameters import FilmParameters
 from models.holdout_evaluation import HoldOut
 from models.model_steps import Stage

@@ -21,9 +21,6 @@ from models.ranking_metrics import padded
 from models.registry import Registry
 from models.release import Release
 
-NAME = "films"
-"""Of the registry."""
-
 OUT_OF_FOLD = "out_of_fold"
 """Role of the router's predictions for the users that it was trained on."""
 

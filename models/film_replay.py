@@ -21,9 +21,10 @@ from feature_groups.store.replay import Replayed, cannot, recorded, replay_group
 from feature_groups.store.step_changes import changes
 from feature_groups.store.training_datasets import TrainingDatasets
 from feature_groups.views import age_gate, ranking
-from models.film_order import (
+from models.film_names import (
     BRANCH,
     EVALUATION,
+    NAME,
     OUTCOMES,
     PREDICTIONS,
     RANKINGS,
@@ -36,7 +37,6 @@ from models.film_order import (
 from models.film_outcomes import FilmOutcomes
 from models.film_parameters import FilmParameters
 from models.film_pipeline import DATASETS, declared_group, node
-from models.film_release import NAME
 from models.film_scoring import FilmScoring
 from models.film_training import FilmTraining
 from models.film_vectors import FilmVectors

@@ -14,7 +14,8 @@ from feature_groups.store import FeatureStore, Receipt
 from feature_groups.store.digest import digest
 from feature_groups.views import age_gate
 from models.errors import CannotBeAsked, NothingServes
-from models.film_release import NAME, load_films
+from models.film_names import NAME
+from models.film_release import load_films
 from models.film_rows import asked_about, film_rows, groups_read, newest_version
 from models.model_steps import Stage
 from models.prediction_log import made_here, prediction_id, versions_text

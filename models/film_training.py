@@ -25,11 +25,12 @@ from models.evaluation_report import EvaluationReport
 from models.film_data import FOLD, FilmData
 from models.film_evaluation import Validated, evaluated
 from models.film_gates import gates
-from models.film_order import BRANCH, RANKINGS, RATED, VECTORS, branches_of
+from models.film_names import BRANCH, NAME, RANKINGS, RATED, VECTORS
+from models.film_order import branches_of
 from models.film_parameters import FilmParameters
 from models.film_profile import film_profile
 from models.film_rankings import FilmRankings
-from models.film_release import MEMBERS, NAME, OUT_OF_FOLD, PROFILE, FilmModel, load_films
+from models.film_release import MEMBERS, OUT_OF_FOLD, PROFILE, FilmModel, load_films
 from models.film_settled import Settled, settled
 from models.film_vectors import FilmVectors
 from models.gates import Evidence, judge

@@ -21,7 +21,7 @@ from models.cold_films import FilmEncoder
 from models.cold_items_fit import cold_folds, fit_cold_items
 from models.errors import NothingToFit
 from models.film_encoder import film_vectors, films
-from models.film_order import RATED, VECTORS
+from models.film_names import RATED, VECTORS
 from models.film_rows import newest_version
 from models.liked_pairs import liked_matrix
 from models.model_steps import Stage

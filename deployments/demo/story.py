@@ -20,7 +20,7 @@ from deployments.demo.timeline import Happened, Timeline
 from feature_groups.sources.generator_deliveries import deliver as deliver_damaged
 from feature_groups.sources.replay import Month, Replay
 from feature_groups.store import connect
-from models.film_release import NAME
+from models.film_names import NAME
 from models.graph_picture import page
 from models.lake_graph import lake_graph
 from models.lake_map import LakeMap

@@ -13,7 +13,7 @@ from feature_groups.store import connect
 from flows.scoring import Scored
 from flows.training import Trained
 from models.errors import NothingServes, NothingToTellApart
-from models.film_release import NAME
+from models.film_names import NAME
 from models.registry import Registry
 from released import release
 

@@ -23,7 +23,7 @@ from flows.scoring import scoring
 from flows.step import step
 from flows.training import training
 from models import cascade_fit, film_rows, model_steps
-from models.film_order import TRAINING
+from models.film_names import TRAINING
 from models.film_parameters import FilmParameters
 from models.film_pipeline import plan
 from models.film_replay import replay

@@ -20,9 +20,9 @@ from flows.comparison import comparison
 from flows.training import Trained, training
 from models.catalogue import Catalogue
 from models.experiments import experiments
-from models.film_order import TRAINING
+from models.film_names import NAME, TRAINING
 from models.film_parameters import FilmParameters
-from models.film_release import NAME, load_films
+from models.film_release import load_films
 from models.registry import Registry
 from models.router import router_rows
 from refreshing import Place

@@ -16,8 +16,8 @@ from feature_groups.sources.generator import generate
 from feature_groups.store import FeatureGroup, FeatureStore, Settings, connect
 from feature_groups.store.discovery import discover
 from feature_groups.views import age_gate, ranking
+from models.film_names import NAME
 from models.film_parameters import FilmParameters
-from models.film_release import NAME
 from models.film_training import FilmTraining
 from models.film_vectors import FilmVectors
 from models.registry import Registry
