@@ -138,6 +138,7 @@ def _waits(client: SyncPrefectClient, ready: Callable[[], bool]) -> list[float]:
 def _wait(client: SyncPrefectClient, name: str) -> float:
     sent, known = datetime.now(UTC), {run.id for run in _reconciled(client)}
     resource = {"prefect.resource.id": f"alluvia.{ABOUT.get(name, 'model.films')}", "prefect.resource.name": "it"}
+    resource |= {"alluvia.within": "nothing", "alluvia.blessed": "true"}
     event = {"id": str(uuid.uuid4()), "event": name, "occurred": sent.isoformat(), "resource": resource, "payload": {}}
     client.request("POST", "/events", json=[event])
 

@@ -16,7 +16,7 @@ from prefect.events.schemas.automations import EventTrigger, Posture
 from deployments.serve import HEARTBEAT_SECONDS
 from feature_groups.store.digest import digest
 from feature_groups.store.errors import InvalidSettings
-from flows.pipeline import PART
+from tasks.events import PART
 
 HEARTBEAT = timedelta(seconds=HEARTBEAT_SECONDS)
 """How often a run of our deployments says that it lives: PREFECT_FLOWS_HEARTBEAT_FREQUENCY in `prefect.yaml`."""

@@ -23,10 +23,8 @@ from models.film_reaction import WATCHED
 from models.monitoring_windows import Span
 from models.reaction import PIPELINE, handled
 from models.registry import Registry
+from tasks.events import PART
 from tasks.releases import Promotion
-
-PART = "alluvia-part"
-"""Tag of the runs within a run: each of them can be left behind by a process that died."""
 
 
 @flow(flow_run_name="pipeline")

@@ -34,11 +34,12 @@ def film_reaction(
         store: The lake.
         data: Folder of the raw files.
         cool_down: Least time between two trainings.
-        new_rows: Share of new rows that calls for a training by itself; with 0 any do.
+        new_rows: Share of new rows that calls for a training by itself; with 0, or where no release serves, any do.
         package: Package whose modules declare the groups.
     """
     work = work_to_do(store, discover(package), data) + unanswered(store)
-    return reaction(store, WATCHED, work, cool_down=cool_down, new_rows=new_rows)
+    enough = new_rows if Registry(store, NAME).champion() else 0.0
+    return reaction(store, WATCHED, work, cool_down=cool_down, new_rows=enough)
 
 
 def unanswered(store: FeatureStore) -> list[Work]:

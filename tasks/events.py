@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
 from prefect.events import emit_event
+from prefect.runtime import flow_run
 
 from feature_groups.store import Receipt
 from feature_groups.store.errors import (
@@ -22,6 +23,9 @@ from feature_groups.store.errors import (
 from feature_groups.store.metadata import Metadata
 from feature_groups.store.outbox import Notice, TableVersion, notice
 from feature_groups.store.overdue import Overdue
+
+PART = "alluvia-part"
+"""Tag of the runs within a run of the pipeline: each of them can be left behind by a process that died."""
 
 _NAMESPACE = uuid.UUID("6f1c6d0e-4f6b-4d51-9f0a-2f4f0f6f2a51")
 _LABEL = 80
@@ -226,10 +230,12 @@ def emit(event: Event, metadata: Metadata | None = None) -> None:
 def send(name: str, about: str, payload: Mapping[str, Any], identity: uuid.UUID) -> None:
     """Send an event by its parts; of two with one identity the server takes one.
 
-    Words and switches of the payload are labels of the resource as well, for automations can match only those.
+    Words and switches of the payload are labels of the resource as well, for automations can match only those. So is
+    whether the pipeline says it, which needs nobody to wake it for what it is at work on.
     """
     plain = {key: str(value).lower() if isinstance(value, bool) else value for key, value in payload.items()}
     words = {key: value for key, value in plain.items() if isinstance(value, str) and 0 < len(value) <= _LABEL}
     labels = {f"alluvia.{key}": word for key, word in words.items()}
+    labels["alluvia.within"] = "pipeline" if PART in flow_run.tags else "nothing"
     resource = {"prefect.resource.id": f"alluvia.{about}", "prefect.resource.name": about.partition(".")[2]}
     emit_event(event=name, resource=resource | labels, payload=dict(payload), id=identity)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import re
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -29,6 +31,8 @@ from models.registry import Registry
 
 SOURCE = "movielens"
 PIPELINE = "pipeline"
+_CODE = re.compile(r"(FG|M)\d{3} ")
+"""How the line of an error begins that says what went wrong."""
 
 
 class Story:
@@ -77,10 +81,11 @@ class Story:
         self._told(month.end, f"{month.new:,} new ratings, {month.rows:,} by now")
 
     def damaged(self, archive: Replay, month: Month) -> None:
-        """Deliver a month whose times are in milliseconds: the contract must refuse it."""
+        """Deliver a month's ratings whose times are in milliseconds: the contract must refuse them."""
         self._now(month.end)
-        archive.deliver(month, self._home / "delivered")
-        deliver_damaged(self._home / "delivered", self._home / "delivered" / "ratings.dat", "milliseconds")
+        (self._home / "undamaged").mkdir()
+        archive.deliver(month, self._home / "undamaged")
+        deliver_damaged(self._home / "undamaged", self._home / "delivered" / "ratings.dat", "milliseconds")
         self._told(month.end, f"{month.rows:,} ratings, their times in milliseconds by mistake")
 
     def addresses(self, dashboard: str) -> Sequence[str]:
@@ -160,4 +165,12 @@ class Story:
 def _came_of(run: FlowRun | None) -> str:
     if run is None:
         return "nothing was to be done"
-    return (run.state.message if run.state else None) or str(run.state_name)
+    return _in_short((run.state.message if run.state else None) or str(run.state_name))
+
+
+def _in_short(message: str) -> str:
+    """Of an error that was caused by another, what that one says, and not what to do; all of any other message."""
+    lines = [line.strip() for line in message.splitlines()]
+    causes = [number for number, line in enumerate(lines) if _CODE.match(line)]
+    told = lines[causes[-1] :] if causes else lines
+    return " ".join(itertools.takewhile(lambda line: not line.startswith("Next:"), told))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from prefect import State, flow
+from prefect import State, flow, tags
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterId
 from prefect.client.schemas.objects import FlowRun
@@ -20,10 +20,10 @@ from feature_groups.store import FeatureStore, Settings, connect
 from feature_groups.store.errors import ServerUnavailable
 from feature_groups.store.outbox import Outbox
 from flows.reconcile import reconcile
-from local_server import eventually
+from local_server import eventually, events
 from models.reaction import handled
 from other_writers import things, write
-from tasks.events import FeatureDrifted, FeatureGroupCommitted, emit
+from tasks.events import PART, FeatureDrifted, FeatureGroupCommitted, emit
 from tasks.reactions import TRIES
 
 RATINGS = things("ratings")
@@ -71,6 +71,20 @@ def heard(client: SyncPrefectClient, ids: list[str]) -> list[str]:
 
     eventually(all_heard)
     return sorted(found)
+
+
+def test_what_the_pipeline_says_is_told_from_what_others_say(client: SyncPrefectClient) -> None:
+    @flow
+    def says(version: int) -> None:
+        emit(FeatureGroupCommitted("told_v1", "0f7e", version, 1, 0, 0, "f1"))
+
+    with tags(PART):
+        says(1)
+    says(2)
+
+    (within,), (beside,) = (events(client, "told_v1", version=version) for version in (1, 2))
+    assert within["resource"]["alluvia.within"] == "pipeline"
+    assert beside["resource"]["alluvia.within"] == "nothing"
 
 
 def test_several_that_wake_it_start_one_run_of_the_pipeline(

@@ -99,8 +99,9 @@ def test_words_and_switches_are_labels_that_automations_can_match(sent: list[dic
     emit(replace(DRIFTED, severity="x" * 500))
 
     released, drifted = ({k: v for k, v in told["resource"].items() if k.startswith("alluvia.")} for told in sent)
-    assert released == {"alluvia.registry": "films", "alluvia.release": "r1", "alluvia.blessed": "true"}
-    assert drifted == {"alluvia.registry": "films", "alluvia.release": "r1", "alluvia.window": "2026-01-01"}
+    labels = {"alluvia.registry": "films", "alluvia.release": "r1", "alluvia.within": "nothing"}
+    assert released == labels | {"alluvia.blessed": "true"}
+    assert drifted == labels | {"alluvia.window": "2026-01-01"}
 
 
 def test_what_no_log_of_a_table_tells_is_kept_in_the_lake_before_it_is_sent(
