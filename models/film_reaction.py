@@ -46,6 +46,6 @@ def unanswered(store: FeatureStore) -> list[Work]:
     """The scoring, where the champion is another one than that which answered last; else nothing."""
     champion = Registry(store, NAME).champion()
     last = ModelSteps(store.metadata, SCORING).last(PREDICTIONS)
-    if champion is None or (last is not None and last["output"]["release"] == champion.id):
+    if champion is None or (last is not None and last["release"] == champion.id):
         return []
     return [Work(PREDICTIONS, f"release {champion.id[:12]} serves, and has not answered yet", champion.id)]

@@ -20,7 +20,7 @@ from feature_groups.store import FeatureStore, Settings, connect
 from feature_groups.store.errors import ServerUnavailable
 from feature_groups.store.outbox import Outbox
 from flows.reconcile import reconcile
-from local_server import eventually, events
+from local_server import events, eventually
 from models.reaction import handled
 from other_writers import things, write
 from tasks.events import PART, FeatureDrifted, FeatureGroupCommitted, emit

@@ -15,6 +15,7 @@ from flows import scoring as module
 from flows.scoring import Scored, scoring
 from local_server import events
 from models.errors import NothingServes
+from models.film_reaction import unanswered
 from refreshing import Run
 
 PROJECT = Path(__file__).parents[2]
@@ -87,6 +88,10 @@ def test_scoring_again_commits_nothing_and_starts_no_jvm(
     states = {name: task.state_name for name, task in run.tasks().items()}
     assert states == {"skip scoring/films/predictions": "Skipped", "skip scoring/films/outcomes": "Skipped"}
     assert run.artifacts() == {}
+
+
+def test_a_champion_that_has_answered_waits_for_no_scoring(first: tuple[Scored, Run], lake: FilmLake) -> None:
+    assert unanswered(lake.store) == []
 
 
 def test_new_ratings_are_the_outcomes_of_what_was_said_before_and_ask_anew(
