@@ -92,7 +92,7 @@ def refresh(
     looking = connect(lake, settings=settings, look_only=True)
     publish_plan(plan(looking, data, wanted=select, unwanted=exclude, package=package))
     run = _Run(Steps(store), store, data, _replay(data, lake, engine))
-    progress = Progress(len(groups))
+    progress = Progress(len(groups), "refresh", "Feature groups refreshed")
     try:
         for group in groups:
             run.bring_up_to_date(group, progress)

@@ -23,6 +23,7 @@ from models.film_pipeline import DATASETS, chosen
 from models.film_training import FilmTraining
 from models.registry import Registry
 from tasks.approval import ask_approval
+from tasks.artifacts import Progress
 from tasks.model_steps import do_step, write_rows
 from tasks.releases import Promotion, publish_release
 
@@ -84,7 +85,8 @@ def training(
     """
     store = connect(lake, settings=load_settings().model_copy(update={"engine": engine}))
     asked = parameters or FilmParameters()
-    walk = Walk(store, TRAINING, chosen(("dataset", "training"), select, exclude, parameters=asked))
+    steps = chosen(("dataset", "training"), select, exclude, parameters=asked)
+    walk = Walk(store, TRAINING, steps, Progress(len(steps), "training", "Steps of the training done or not needed"))
     order = needed(training_order(asked), walk.chosen)
     try:
         datasets = [walk.dataset(plan) for plan in DATASETS if order or plan.view.id in walk.chosen]
@@ -123,6 +125,7 @@ def _trained(
     card: str = "",
 ) -> Trained:
     """What the flow returns; a candidate was blessed unless there are reasons why not."""
+    walk.end()
     champion = registry.champion()
     blessed = bool(candidate) and not reasons
     serving = champion.id if champion else None

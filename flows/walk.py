@@ -10,6 +10,7 @@ from typing import Any
 from feature_groups.store import FeatureStore, TrainingDataset
 from feature_groups.store.dataset_plan import DatasetPlan
 from models.model_steps import Gone, ModelSteps, Stage, not_ready
+from tasks.artifacts import Progress
 from tasks.datasets import make_training_dataset, skip_training_dataset
 from tasks.model_steps import do_step, skip_step
 
@@ -40,10 +41,14 @@ class Walk:
         store: The lake.
         name: Under which the steps are recorded.
         chosen: Names of the steps that are done where that is needed.
+        progress: Shows how many of them are done.
     """
 
-    def __init__(self, store: FeatureStore, name: str, chosen: Collection[str]) -> None:
+    def __init__(
+        self, store: FeatureStore, name: str, chosen: Collection[str], progress: Progress | None = None
+    ) -> None:
         self._store, self._steps = store, ModelSteps(store.metadata, name)
+        self._progress = progress
         self.chosen = frozenset(chosen)
         self.made: dict[str, dict[str, Any]] = {}
         self.told: list[Step] = []
@@ -62,6 +67,7 @@ class Walk:
             return newest
         decision = plan.decide(self._store)
         if decision.run:
+            self._begun()
             number = make_training_dataset(self._store, decision)
             dataset = self._store.get_or_create_feature_view(plan.view).get_training_dataset(number)
         else:
@@ -94,6 +100,7 @@ class Walk:
         started = time.monotonic()
         step = self._steps.decide(stage, gone)
         if step.run:
+            self._begun()
             output = task(self._steps, step, stage)
         else:
             skip_step(step)
@@ -102,10 +109,21 @@ class Walk:
         self.made[stage.name] = output
         return output
 
+    def end(self) -> None:
+        """Say that nothing of it is left to do."""
+        if self._progress is not None:
+            self._progress.advance(len(self.chosen))
+
+    def _begun(self) -> None:
+        if self._progress is not None:
+            self._progress.start(len(self.told))
+
     def _add(self, name: str, why: str, told: str, started: float | None) -> None:
         """Note what became of a step: when it began, None where it was skipped."""
         seconds = 0.0 if started is None else round(time.monotonic() - started, 2)
         self.told.append(Step(name, "skipped" if started is None else "run", why, told, seconds))
+        if self._progress is not None:
+            self._progress.advance(len(self.told))
 
 
 def _told(output: Mapping[str, Any]) -> str:

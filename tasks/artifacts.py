@@ -101,17 +101,19 @@ class Progress:
 
     Args:
         steps: Of the run.
+        key: The artifact's, ``<key>-progress``.
+        description: What is done.
     """
 
-    def __init__(self, steps: int) -> None:
-        self._steps = steps
+    def __init__(self, steps: int, key: str, description: str) -> None:
+        self._steps, self._key, self._description = steps, f"{key}-progress", description
         self._id: UUID | None = None
 
     def start(self, done: int) -> None:
         """Show the bar, if it is not shown yet."""
         if self._id is None:
             made: Any = create_progress_artifact(
-                progress=100 * done / self._steps, key="refresh-progress", description="Feature groups refreshed"
+                progress=100 * done / self._steps, key=self._key, description=self._description
             )
             self._id = made
 

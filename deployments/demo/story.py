@@ -13,6 +13,7 @@ from pathlib import Path
 
 from prefect import get_client
 from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.actions import DeploymentUpdate
 from prefect.client.schemas.objects import FlowRun
 from rich.console import Console
 
@@ -31,6 +32,9 @@ from models.registry import Registry
 
 SOURCE = "movielens"
 PIPELINE = "pipeline"
+COOL_DOWN_DAYS = 40
+"""Replayed days between two trainings, at least."""
+
 _CODE = re.compile(r"(FG|M)\d{3} ")
 """How the line of an error begins that says what went wrong."""
 
@@ -72,6 +76,7 @@ class Story:
         os.environ.update(environment)
         (home / "delivered").mkdir()
         with get_client(sync_client=True) as client, deployments_served(client, home, environment) as log:
+            _for_a_year_in_minutes(client)
             yield cls(home, console, client, log)
 
     def month(self, archive: Replay, month: Month) -> None:
@@ -160,6 +165,16 @@ class Story:
 
     def _say(self, line: str) -> None:
         self._console.print(f"            {line} ...", style="dim")
+
+
+def _for_a_year_in_minutes(client: SyncPrefectClient) -> None:
+    """Set what anybody can set in the dashboard: fewer trainings, and only the rankers that are quickly tuned."""
+    for name, more in (
+        ("reconcile/alluvia", {"cool_down_hours": COOL_DOWN_DAYS * 24}),
+        ("pipeline/alluvia", {"parameters": {"rankers": ["ease"]}}),
+    ):
+        deployment = client.read_deployment_by_name(name)
+        client.update_deployment(deployment.id, DeploymentUpdate(parameters=deployment.parameters | more))
 
 
 def _came_of(run: FlowRun | None) -> str:

@@ -182,7 +182,7 @@ def test_triggers_start_one_deployment_and_say_what_woke_it(
         assert "event.event" in action["parameters"]["because"]["template"]
     ended = found[ENDED]["trigger"]
     assert ended["match_related"]["prefect.resource.name"] == "pipeline"
-    assert ended["within"] == 0, "what came during a run is looked at after each"
+    assert 0 < ended["within"] <= 5, "what came during a run is looked at after each, once"
 
 
 def test_anybody_outside_can_say_that_data_was_delivered(client: SyncPrefectClient) -> None:

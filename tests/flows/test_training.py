@@ -90,6 +90,8 @@ def test_the_first_run_does_every_step_releases_what_it_judged_and_shows_it(plac
     for key in ("dataset-age-gate-v1", "evaluation-films", "model-card-films"):
         wanted = ArtifactFilter(key=ArtifactFilterKey(any_=[key]))
         assert place.client.read_artifacts(artifact_filter=wanted), key
+    wanted = ArtifactFilter(key=ArtifactFilterKey(any_=["training-progress"]))
+    assert [bar.data for bar in place.client.read_artifacts(artifact_filter=wanted)] == [100.0]
 
 
 def test_a_second_run_trains_nothing_and_the_champion_stays(place: Place, trained: Trained) -> None:

@@ -88,7 +88,7 @@ def test_the_summary_is_a_table_of_what_there_is_to_say(shown: dict[str, dict[st
 
 
 def test_progress_is_shown_from_the_first_piece_of_work_on(shown: dict[str, dict[str, Any]]) -> None:
-    progress = Progress(4)
+    progress = Progress(4, "refresh", "Feature groups refreshed")
     progress.advance(1)
     assert shown == {}
 
