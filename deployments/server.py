@@ -246,11 +246,11 @@ def _spawn(last: ServerInfo) -> ServerInfo:
     with suppress(FileNotFoundError):
         log.replace(log.with_suffix(".log.1"))
     # Python ignores unknown -X options: this one only shows in the process's arguments.
-    command = [sys.executable, "-X", marker, "-m", "prefect", "server", "start", "--host", HOST, "--port"]
+    command = [sys.executable, "-X", marker, "-m", "deployments.local_server", "server", "start", "--host", HOST]
     with open(log, "a", opener=partial(os.open, mode=0o600)) as output:
         # Prefect reads settings files from the working directory; the caller's are not the server's.
         process = subprocess.Popen(
-            [*command, str(port)], env=_environment(folder, url), cwd=folder, umask=0o077,
+            [*command, "--port", str(port)], env=_environment(folder, url), cwd=folder, umask=0o077,
             stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
     auth = os.environ.get("PREFECT_SERVER_API_AUTH_STRING") or None

@@ -21,8 +21,8 @@ from prefect.client.schemas.objects import FlowRun, StateType
 
 from feature_groups.store.errors import ServerUnavailable
 
-QUIET = 5.0
-"""Seconds without a run after which nothing more is expected: an event starts one within about two."""
+QUIET = 45.0
+"""Seconds without a run after which nothing more is expected; where the pipeline ran, the reconciler comes sooner."""
 
 PATIENCE = 120.0
 """Seconds within which an event must have started something."""
