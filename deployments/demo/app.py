@@ -81,7 +81,8 @@ def replay(data: Path | None, months: int, *, stay: bool) -> int:
                 console.print(timeline_table(story.timeline))
                 for line in story.addresses(server.ui_url or server.url):
                     console.print(line, soft_wrap=True)
-                console.print(f"{time.monotonic() - begun:.0f} s for {len(archive.months)} months.")
+                took = time.monotonic() - begun
+                console.print(f"{took:.0f} s for {len(archive.months)} months: {story.where_time_went(took)}.")
                 if stay:
                     console.print("Everything stays up until Ctrl-C.")
                     _wait()

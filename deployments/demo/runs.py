@@ -30,6 +30,7 @@ PATIENCE = 120.0
 _ACTIVE = (StateType.SCHEDULED, StateType.PENDING, StateType.RUNNING, StateType.PAUSED, StateType.CANCELLING)
 _TAGGED = FlowRunFilterTags(all_=["alluvia"])
 _POLL = 0.5
+_PAGE = 200
 
 
 def deliver(client: SyncPrefectClient, source: str) -> datetime:
@@ -84,6 +85,18 @@ def settled(client: SyncPrefectClient, since: datetime, log: Path, told: Callabl
                 next_step=f"read {log}, then run make demo again.",
             )
         time.sleep(_POLL)
+
+
+def seconds_by_flow(client: SyncPrefectClient) -> dict[str, float]:
+    """Wall time of all runs so far by flow, the most first; a run of the pipeline contains those of its parts."""
+    names = {flow.id: flow.name for flow in client.read_flows()}
+    found = dict.fromkeys(names.values(), 0.0)
+    offset = 0
+    while page := client.read_flow_runs(limit=_PAGE, offset=offset):
+        offset += len(page)
+        for run in page:
+            found[names[run.flow_id]] += run.total_run_time.total_seconds()
+    return dict(sorted(found.items(), key=lambda one: -one[1]))
 
 
 def _nothing_left(runs: list[FlowRun]) -> bool:

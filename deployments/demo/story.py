@@ -17,7 +17,7 @@ from prefect.client.schemas.actions import DeploymentUpdate
 from prefect.client.schemas.objects import FlowRun
 from rich.console import Console
 
-from deployments.demo.runs import deliver, settled
+from deployments.demo.runs import deliver, seconds_by_flow, settled
 from deployments.demo.served import deployments_served
 from deployments.demo.timeline import Happened, Timeline
 from feature_groups.sources.generator_deliveries import deliver as deliver_damaged
@@ -107,6 +107,15 @@ class Story:
             f"Lineage graph:  {graph.as_uri()}",
             f"Look inside:    alluvia groups --lake {lake}",
         ]
+
+    def where_time_went(self, total: float) -> str:
+        """How long which flow ran, of so many seconds in all; the rest is processes that start, and events."""
+        by_flow = seconds_by_flow(self._client)
+        whole = by_flow.pop(PIPELINE, 0.0)
+        parts = sum(seconds for name, seconds in by_flow.items() if name != "reconcile")
+        shown = {**by_flow, "the pipeline around them": whole - parts}
+        shown["starting processes, events, waiting"] = total - whole - by_flow.get("reconcile", 0.0)
+        return ", ".join(f"{name} {seconds:.0f} s" for name, seconds in shown.items() if seconds >= 1)
 
     def _graph(self) -> Path:
         """The lake as a picture."""
