@@ -158,13 +158,21 @@ def test_doctor_looks_at_the_lake_it_is_given(quick_lake: Path) -> None:
     } in found
 
 
-@pytest.mark.parametrize("verb", ["show", "history", "lineage", "verify", "promote"])
+@pytest.mark.parametrize("verb", ["show", "history", "lineage", "verify"])
 def test_a_misspelt_name_is_told_what_was_meant(verb: str, quick_lake: Path) -> None:
     done = alluvia(quick_lake, verb, "habit")
 
     assert (done.exit_code, done.stdout) == (1, "")
     assert "Did you mean 'habits'?" in done.stderr
     assert len(done.stderr.splitlines()) == 2
+
+
+def test_only_a_release_is_promoted(quick_lake: Path) -> None:
+    done = alluvia(quick_lake, "promote", "habits")
+
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert "No release in this lake has that name. There is: " in done.stderr
+    assert "habits," not in done.stderr.partition("There is")[2]
 
 
 LOADING = """
