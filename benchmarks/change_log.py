@@ -139,7 +139,7 @@ def _on_spark(settings: Settings, events: pl.DataFrame) -> list[Row]:
 
 def _in_buckets(events: DataFrame, buckets: int) -> DataFrame:
     """The best Polars plan on buckets of whole keys, as our kernel runs on Spark."""
-    from pyspark.sql import functions as F  # noqa: N812  # the name every Spark user knows
+    from pyspark.sql import functions as F
 
     schema = {"k": pl.Int64(), "t": pl.Datetime("us", "UTC"), "s": pl.Int64(), "x": pl.Int64()}
     made = SPEC.schema(schema)

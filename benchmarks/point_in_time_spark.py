@@ -68,7 +68,7 @@ def _measured(store: FeatureStore, name: str, hot: float) -> tuple[list[Row], An
 
 def by_cogroup(spark: SparkSession, spine: Path, folder: Path) -> DataFrame:
     """Keys in buckets on both sides, and Polars' `join_asof` on each bucket."""
-    from pyspark.sql import functions as F  # noqa: N812
+    from pyspark.sql import functions as F
 
     def bucketed(frame: DataFrame) -> Any:
         return frame.withColumn("bucket", F.pmod(F.hash("entity_id"), F.lit(BUCKETS))).groupBy("bucket")
@@ -88,7 +88,7 @@ def by_cogroup(spark: SparkSession, spine: Path, folder: Path) -> DataFrame:
 def by_window(spark: SparkSession, spine: Path, folder: Path) -> DataFrame:
     """Both sides in one frame, and the last row above each question."""
     from pyspark.sql import Window
-    from pyspark.sql import functions as F  # noqa: N812
+    from pyspark.sql import functions as F
 
     asked, found = _read(spark, spine, folder)
     features = F.struct(*NAMES).alias("features")

@@ -55,7 +55,7 @@ def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.3g}"
 
 
-def _word(value: bool | None) -> str:  # noqa: FBT001
+def _word(value: bool | None) -> str:  # noqa: FBT001  # the value that is shown
     return "-" if value is None else "yes" if value else "**no**"
 
 

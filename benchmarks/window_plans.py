@@ -102,7 +102,7 @@ def _ever(line: pl.DataFrame) -> pl.DataFrame:
 def range_frames(events: DataFrame) -> DataFrame:
     """What a Spark user writes: events and points in one line, a range frame per window."""
     from pyspark.sql import Window
-    from pyspark.sql import functions as F  # noqa: N812  # the name every Spark user knows
+    from pyspark.sql import functions as F
 
     lags = [1, *(w // _TICK + 1 for w in FINITE)]
     micros = F.unix_micros("t").alias("m")

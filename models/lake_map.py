@@ -136,17 +136,17 @@ class LakeMap:
             UnknownName: Nothing has that name, or several things have.
         """
         named, _, rest = name.rpartition(":")
-        kind = only or named
-        found = [thing for thing in self._all(rest) if kind in ("", thing.kind)]
+        kinds = {named, only} - {"", None}
+        found = [thing for thing in self._all(rest) if kinds <= {thing.kind}]
         if len(found) == 1:
             return found[0]
         if found:
             raise _unknown(name, f"It may be {' or '.join(map(str, found))}.", self._told_apart(found))
-        if _SHA256.fullmatch(rest) and kind in ("", "prediction"):
+        if _SHA256.fullmatch(rest) and kinds <= {"prediction"}:
             return Thing("prediction", rest)
         names: dict[str, Iterable[str]] = {"group": self.groups, "view": self.views, "dataset": self.datasets}
         names["release"] = [n[:12] for n in self.releases]
-        known = list(names[kind]) if kind in names else [one for group in names.values() for one in group]
+        known = [one for kind, of_it in names.items() if (only or named) in ("", kind) for one in of_it]
         # A name is compared without its version as well: 'rating' is as near to 'ratings' as to nothing else.
         short = {m[1] for known_name in known if (m := _VERSIONED.fullmatch(known_name))}
         what = f"No {only}" if only else "Nothing"

@@ -33,14 +33,14 @@ def backfill(
 ) -> Answer:
     """Make a derived group's missing periods: one commit and one record each."""
     from deployments.command import served
-    from feature_groups.store.backfill import Backfill
+    from feature_groups.store.backfill import require_span
     from feature_groups.store.connect import load_settings
     from models.film_pipeline import declared_group
 
     settings = load_settings()
     first, last = (at.replace(tzinfo=UTC) for at in (start, end))
     # What cannot be done is refused before a server is started for it.
-    Backfill(shared.store, declared_group(group), first, last, by.value, again=again)
+    require_span(declared_group(group), first, last, by.value)
     with served():
         from flows.backfill import backfill as flow
 

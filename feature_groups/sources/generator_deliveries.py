@@ -71,12 +71,12 @@ def redelivered(base: pl.DataFrame, rows: int, rng: np.random.Generator) -> pl.D
     return pl.concat([_raw(base), _raw(base)[again]])
 
 
-def milliseconds(base: pl.DataFrame, rows: int, rng: np.random.Generator) -> pl.DataFrame:  # noqa: ARG001
+def milliseconds(base: pl.DataFrame, rows: int, rng: np.random.Generator) -> pl.DataFrame:  # noqa: ARG001  # the signature of every kind
     """All times are in milliseconds."""
     return _raw(base).with_columns(pl.col("timestamp") * 1_000)
 
 
-def out_of_range(base: pl.DataFrame, rows: int, rng: np.random.Generator) -> pl.DataFrame:  # noqa: ARG001
+def out_of_range(base: pl.DataFrame, rows: int, rng: np.random.Generator) -> pl.DataFrame:  # noqa: ARG001  # the signature of every kind
     """All stars are doubled: a scale of ten in place of five."""
     return _raw(base).with_columns(pl.col("rating") * 2)
 

@@ -77,8 +77,7 @@ class Backfill:
     def __init__(
         self, store: FeatureStore, group: FeatureGroup, start: datetime, end: datetime, by: By, *, again: bool = False
     ) -> None:
-        _require_periods(group)
-        spans = list(_spans(group, start, end, by))
+        spans = require_span(group, start, end, by)
         self._store, self.group, self._by = store, group, by
         self._decision = Steps(store).decide(group, None)
         self.periods = tuple(self._period(span, again=again) for span in spans)
@@ -168,6 +167,22 @@ class Backfill:
 
     def _log(self, name: str) -> str:
         return f"steps/{self.group.id}/backfill/{name}"
+
+
+def require_span(group: FeatureGroup, start: datetime, end: datetime, by: By) -> list[Span]:
+    """The periods that a backfill would look at, oldest first; the lake is not read.
+
+    Args:
+        group: What is to be filled.
+        start: First instant, aware; inclusive.
+        end: Exclusive. Periods that overlap the span are whole.
+        by: How long a period is.
+
+    Raises:
+        CannotBackfill: The group cannot be made in parts, or the span is none.
+    """
+    _require_periods(group)
+    return list(_spans(group, start, end, by))
 
 
 def _require_periods(group: FeatureGroup) -> None:

@@ -68,7 +68,7 @@ class _Walk:
             return
         self._seen[id(thing)] = thing
         if isinstance(getattr(thing, "__wrapped__", None), (FunctionType, type)):
-            self.visit(thing.__wrapped__)  # type: ignore[attr-defined]
+            self.visit(thing.__wrapped__)  # type: ignore[attr-defined]  # functools.wraps sets it
         match thing:
             case FunctionType():
                 self._function(thing)

@@ -25,10 +25,10 @@ class Column:
     def __init__(self, group: str, spec: ColumnSpec) -> None:
         self.group, self.spec = group, spec
 
-    def __eq__(self, other: object) -> Condition:  # type: ignore[override]
+    def __eq__(self, other: object) -> Condition:  # type: ignore[override]  # a condition, not a truth
         return self._compared("==", other)
 
-    def __ne__(self, other: object) -> Condition:  # type: ignore[override]
+    def __ne__(self, other: object) -> Condition:  # type: ignore[override]  # a condition, not a truth
         return self._compared("!=", other)
 
     def __lt__(self, other: object) -> Condition:

@@ -66,7 +66,7 @@ def _is_fraction(value: object) -> bool:
 def _whole(value: object) -> int | None:
     """A Python or numpy whole number; truth values are none."""
     try:
-        return None if _is_bool(value) else operator.index(value)  # type: ignore[arg-type]
+        return None if _is_bool(value) else operator.index(value)  # type: ignore[arg-type]  # raises for what is no number
     except TypeError:
         return None
 
@@ -91,7 +91,7 @@ def _float(column: ColumnSpec, value: object) -> Value:
     if whole is None and not _is_fraction(value):
         raise _wrong(column, value, "a number")
     try:
-        number = float(value)  # type: ignore[arg-type]
+        number = float(value)  # type: ignore[arg-type]  # raises for what is no number
         stored = struct.unpack("<f", struct.pack("<f", number))[0] if column.type == "float32" else number
     except OverflowError:
         raise _wrong(column, value, f"a number that {column.type} can hold") from None

@@ -148,12 +148,12 @@ def parents(store: FeatureStore, group: FeatureGroup) -> tuple[list[Frame], Engi
     chosen = [store.reader.choose(t, store.reader.resolve(t, None), None) for t in tables]
     engine, why = next((c for c in chosen if c[0].name == "spark"), chosen[0])
     log.info("%s: reading its parents with %s", group, why)
-    return [store.reader.read(t, None, engine.name, ingested=False)[0] for t in tables], engine  # type: ignore[arg-type]
+    return [store.reader.read(t, None, engine.name, ingested=False)[0] for t in tables], engine  # type: ignore[arg-type]  # an engine's name
 
 
 def _scope(store: FeatureStore, group: FeatureGroup, since: int, engine: Engine) -> Scope:
     """What the first parent's changes after a version touch."""
     first = group.parents[0]
     table = store.get_or_create_feature_group(first).table
-    feed, _ = store.reader.changes(table, since, None, engine.name)  # type: ignore[arg-type]
+    feed, _ = store.reader.changes(table, since, None, engine.name)  # type: ignore[arg-type]  # an engine's name
     return touched(feed, group, first.event_time, engine, store.shop.spool)

@@ -142,7 +142,7 @@ def rows_for(
     condition = where.expr() if where is not None else None
     if look.ingested is None:
         needs_ingestion = INGESTED_AT in look.needed
-        frame, _, _ = store.reader.read(table, version, engine.name, ingested=needs_ingestion)  # type: ignore[arg-type]
+        frame, _, _ = store.reader.read(table, version, engine.name, ingested=needs_ingestion)  # type: ignore[arg-type]  # an engine's name
         if condition is not None:
             frame = frame.filter(condition)
         return frame.select(*look.needed)

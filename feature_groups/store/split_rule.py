@@ -160,7 +160,7 @@ class Split(ABC):
         return values
 
     def _fields(self) -> dict[str, Any]:
-        return {f.name: getattr(self, f.name) for f in fields(self)}  # type: ignore[arg-type]
+        return {f.name: getattr(self, f.name) for f in fields(self)}  # type: ignore[arg-type]  # every rule is a dataclass
 
     def _refused(self, what: str, next_step: str) -> SplitRefused:
         return SplitRefused(repr(self), what=what, state="was not applied", next_step=next_step)

@@ -272,7 +272,7 @@ class StoredFeatureGroup(Selectable):
         found = {}
         for column, other in self.declaration.foreign_key.items():
             target = self._store.get_or_create_feature_group(other).table
-            frame, _, _ = self._store.reader.read(target, None, rows.engine.name, ingested=False)  # type: ignore[arg-type]
+            frame, _, _ = self._store.reader.read(target, None, rows.engine.name, ingested=False)  # type: ignore[arg-type]  # an engine's name
             found[column] = frame.select(nw.col(other.primary_key[0]).alias(column))
         return found
 

@@ -141,7 +141,7 @@ def root_spine(store: FeatureStore, view: FeatureView, engine: Engine, pins: Map
             next_step="give a spine: a frame with keys and instants.",
         )
     table = store.get_or_create_feature_group(group).table
-    frame, _, _ = store.reader.read(table, pins[group.id].version, engine.name, ingested=False)  # type: ignore[arg-type]
+    frame, _, _ = store.reader.read(table, pins[group.id].version, engine.name, ingested=False)  # type: ignore[arg-type]  # an engine's name
     if query.where is not None:
         frame = frame.filter(query.where.expr())
     keys = [nw.col(right).alias(left) for left, right in join.on]

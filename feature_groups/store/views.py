@@ -65,7 +65,7 @@ def read_query(store: FeatureStore, query: Query, as_of: AsOf, engine: str | Non
     log.info("reading %s with %s", query.title, why)
     table = store.get_or_create_feature_group(group).table
     if not query.joins:
-        frame, _, _ = store.reader.read(table, pin.version, chosen.name, ingested=False)  # type: ignore[arg-type]
+        frame, _, _ = store.reader.read(table, pin.version, chosen.name, ingested=False)  # type: ignore[arg-type]  # an engine's name
         frame = frame if query.where is None else frame.filter(query.where.expr())
         return frame.select(*query.columns).to_native()
     root, _, _ = store.reader.read(table, pin.version, "polars", ingested=False)

@@ -97,7 +97,7 @@ def replace_once(
     Raises:
         Py4JJavaError: As `append_once`; also when another commit changed the table meanwhile.
     """
-    from pyspark.sql import functions as F  # noqa: N812  # the name every Spark user knows
+    from pyspark.sql import functions as F
 
     begun = _Transaction.begin(spark, path, key)
     if begun is None:
@@ -115,7 +115,7 @@ def replace_once(
 def _removals(spark: SparkSession, begun: _Transaction, keys: DataFrame, on: Sequence[str], bounds: Bounds) -> Any:
     """The actions (Scala) that take the rows with these keys out of their files."""
     from pyspark.sql import DataFrame
-    from pyspark.sql import functions as F  # noqa: N812
+    from pyspark.sql import functions as F
 
     jvm: Any = spark._jvm
     delta, session, transaction = jvm.org.apache.spark.sql.delta, spark._jsparkSession, begun.transaction

@@ -88,7 +88,7 @@ class Jvm:
         there = {"PYSPARK_GATEWAY_PORT": str(self.port), "PYSPARK_GATEWAY_SECRET": self.secret}
         os.environ.update(there)
         try:
-            return launch_gateway()  # type: ignore[no-untyped-call]
+            return launch_gateway()  # type: ignore[no-untyped-call]  # pyspark has no types here
         finally:
             for name in there:
                 del os.environ[name]

@@ -58,7 +58,7 @@ class SparkEngine:
 
     def changes(self, path: str, since: int, until: int) -> Frame:
         """Row changes of the versions in (since, until]."""
-        from pyspark.sql import functions as F  # noqa: N812  # the name every Spark user knows
+        from pyspark.sql import functions as F
 
         if since >= until:
             rows = self.spark.read.format("delta").option("versionAsOf", until).load(path).limit(0)
@@ -96,7 +96,7 @@ class SparkEngine:
     def latest(self, frame: Frame, key: Sequence[str], order: str | None) -> Frame:
         """The last row of every key by a column, NULLs first; without a column Spark knows no order."""
         from pyspark.sql import Window
-        from pyspark.sql import functions as F  # noqa: N812
+        from pyspark.sql import functions as F
 
         if order is None:
             raise EngineUnavailable(
@@ -114,7 +114,7 @@ class SparkEngine:
 
     def numbered(self, frame: Frame, name: str) -> Frame:
         """The rows with a number of their own, with gaps, in a column; another one at each computation."""
-        from pyspark.sql import functions as F  # noqa: N812
+        from pyspark.sql import functions as F
 
         return nw.from_native(cast("DataFrame", frame.to_native()).withColumn(name, F.monotonically_increasing_id()))
 
@@ -159,7 +159,7 @@ class SparkEngine:
 
     def statistics(self, frame: Frame, spec: ContractSpec) -> tuple[int, tuple[ColumnStatistics, ...]]:
         """Rows and statistics of every column in one aggregation; distinct counts and quantiles are estimates."""
-        from pyspark.sql import functions as F  # noqa: N812
+        from pyspark.sql import functions as F
 
         native = cast("DataFrame", frame.to_native())
         wanted: list[Column] = [F.count(F.lit(1)).alias("rows")]
@@ -241,7 +241,7 @@ class SparkEngine:
 @contextlib.contextmanager
 def _fenced() -> Iterator[None]:
     """End the JVM when a call into it broke off unanswered: it could still commit after the lock is given back."""
-    from py4j.protocol import Py4JJavaError  # type: ignore[import-untyped]
+    from py4j.protocol import Py4JJavaError  # type: ignore[import-untyped]  # py4j has no types
     from pyspark.errors import PySparkException
 
     try:

@@ -9,7 +9,7 @@ from typing import cast
 import polars as pl
 import pyarrow as pa
 from pyspark.sql import DataFrame
-from pyspark.sql import functions as F  # noqa: N812  # the name every Spark user knows
+from pyspark.sql import functions as F
 
 from feature_groups.store.engines.spark_arrow import arrow_table, polars_frame
 from feature_groups.store.engines.spark_look_up import ddl, polars_schema

@@ -102,7 +102,7 @@ def _looked_up(spine: DataFrame, looks: Looks, time: str, buckets: int) -> DataF
 
 def _united(looks: Looks, buckets: int) -> DataFrame:
     """The rows of all groups in one frame, told apart by side, each with columns of its own."""
-    from pyspark.sql import functions as F  # noqa: N812
+    from pyspark.sql import functions as F
 
     united: DataFrame | None = None
     for number, (look, rows) in enumerate(looks):
@@ -120,7 +120,7 @@ def _renamed(number: int, name: str) -> str:
 
 def _bucket(keys: Sequence[str], buckets: int, spread: str | None = None) -> Column:
     """The bucket of a key; rows without one, which find nothing, are dealt out evenly."""
-    from pyspark.sql import functions as F  # noqa: N812
+    from pyspark.sql import functions as F
 
     hashed = F.hash(*keys)
     if spread is not None:

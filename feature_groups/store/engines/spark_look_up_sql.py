@@ -38,7 +38,7 @@ def look_up_in_sql(spine: DataFrame, rows: DataFrame, look: LookUp, time: str) -
         EngineUnavailable: Knowledge counts.
     """
     from pyspark.sql import Window
-    from pyspark.sql import functions as F  # noqa: N812
+    from pyspark.sql import functions as F
 
     if look.ingested is not None:
         raise EngineUnavailable(
@@ -89,7 +89,7 @@ def with_large_keys(looks: Sequence[tuple[LookUp, DataFrame]], rows: int, most: 
         rows: About how many rows all of them have; keys are counted only where there may be large ones.
         most: Rows of one key that a worker takes.
     """
-    from pyspark.sql import functions as F  # noqa: N812
+    from pyspark.sql import functions as F
 
     if rows <= most:
         return frozenset()

@@ -17,7 +17,7 @@ _ACCURACY = 1000
 
 def figures(value: Column, type_name: str) -> dict[str, Column]:
     """The aggregates to compute for a column of a type, by what `column_statistics` calls them."""
-    from pyspark.sql import functions as F  # noqa: N812
+    from pyspark.sql import functions as F
 
     made = {"count": F.count(value)}
     if type_name.startswith("list<"):

@@ -18,7 +18,7 @@ from collections.abc import Mapping
 
 import polars as pl
 from pyspark.sql import Column, DataFrame, Window
-from pyspark.sql import functions as F  # noqa: N812  # the name every Spark user knows
+from pyspark.sql import functions as F
 
 from feature_groups.store import exact_sums
 from feature_groups.store.aggregations import Aggregation

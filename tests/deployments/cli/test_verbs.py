@@ -167,8 +167,9 @@ def test_a_misspelt_name_is_told_what_was_meant(verb: str, quick_lake: Path) -> 
     assert len(done.stderr.splitlines()) == 2
 
 
-def test_only_a_release_is_promoted(quick_lake: Path) -> None:
-    done = alluvia(quick_lake, "promote", "habits")
+@pytest.mark.parametrize("name", ["habits", "group:habits", "group:champion"])
+def test_only_a_release_is_promoted(name: str, quick_lake: Path) -> None:
+    done = alluvia(quick_lake, "promote", name)
 
     assert (done.exit_code, done.stdout) == (1, "")
     assert "No release in this lake has that name. There is: " in done.stderr

@@ -209,7 +209,7 @@ def test_a_filter_keeps_the_rows_for_which_the_condition_is_true(told: Told) -> 
 
 
 def test_unequal_to_a_value_does_not_mean_unknown() -> None:
-    unequal, not_equal = THINGS["flag"] != True, ~(THINGS["flag"] == True)  # noqa: E712
+    unequal, not_equal = THINGS["flag"] != True, ~(THINGS["flag"] == True)  # noqa: E712  # == makes a condition
     for condition in (unequal, not_equal):
         assert nw.from_native(ROWS).filter(condition.expr())["flag"].to_list() == [False]
     with_unknown = unequal | THINGS["flag"].is_null()
@@ -269,7 +269,7 @@ def test_values_are_kept_as_the_column_has_them() -> None:
         (THINGS["double"] == np.float32(0.5), THINGS["double"] == 0.5),
         (THINGS["double"] == -0.0, THINGS["double"] == 0.0),
         (THINGS["single"] == 0.1, THINGS["single"] == np.float32(0.1)),
-        (THINGS["flag"] == np.True_, THINGS["flag"] == True),  # noqa: E712
+        (THINGS["flag"] == np.True_, THINGS["flag"] == True),  # noqa: E712  # == makes a condition
         (THINGS["name"] == np.str_("a"), THINGS["name"] == "a"),
         (THINGS["at"] == noon.astimezone(BERLIN), THINGS["at"] == noon),
         (THINGS["at"] == pd.Timestamp(noon), THINGS["at"] == noon),
@@ -382,7 +382,7 @@ def test_a_column_alone_is_no_condition() -> None:
         lambda: flag & (count > 1),
         lambda: (count > 1) & flag,
         lambda: flag | flag,
-        lambda: count >= 1 & flag == True,  # noqa: E712
+        lambda: count >= 1 & flag == True,  # noqa: E712  # == makes a condition
         lambda: (count > 1) & True,
         lambda: None | (count > 1),
     ]
@@ -418,9 +418,9 @@ def test_an_unknown_column_is_refused(name: Any) -> None:
 
 def test_a_group_is_not_iterated_over_by_number() -> None:
     with pytest.raises(TypeError, match="not iterable"):
-        list(THINGS)  # type: ignore[call-overload]
+        list(THINGS)  # type: ignore[call-overload]  # what must be refused
     with pytest.raises(TypeError):
-        "count" in THINGS  # type: ignore[operator]  # noqa: B015
+        "count" in THINGS  # type: ignore[operator]  # noqa: B015  # both refused on purpose
 
 
 def test_a_column_is_no_key_of_a_dict() -> None:

@@ -227,7 +227,7 @@ class Grouped(pa.DataFrameModel):
     x: int
 
     @pa.check("x")
-    def own(cls, data: Any) -> pl.LazyFrame:  # noqa: N805
+    def own(cls, data: Any) -> pl.LazyFrame:  # noqa: N805  # Pandera makes it a classmethod
         return data.lazyframe.select(pl.col("x") > 0)
 
 
@@ -237,7 +237,7 @@ class ElementWise(pa.DataFrameModel):
     x: int
 
     @pa.check("x", element_wise=True)
-    def own(cls, value: int) -> bool:  # noqa: N805
+    def own(cls, value: int) -> bool:  # noqa: N805  # Pandera makes it a classmethod
         return value > 0
 
 
@@ -247,7 +247,7 @@ class WholeFrame(pa.DataFrameModel):
     x: int
 
     @pa.dataframe_check
-    def own(cls, data: Any) -> pl.LazyFrame:  # noqa: N805
+    def own(cls, data: Any) -> pl.LazyFrame:  # noqa: N805  # Pandera makes it a classmethod
         return data.lazyframe.select(pl.col("x") > 0)
 
 
@@ -257,7 +257,7 @@ class Parsed(pa.DataFrameModel):
     x: int
 
     @parser("x")
-    def own(cls, data: Any) -> Any:  # noqa: N805
+    def own(cls, data: Any) -> Any:  # noqa: N805  # Pandera makes it a classmethod
         return data.lazyframe
 
 
@@ -267,7 +267,7 @@ class UniqueTogether(pa.DataFrameModel):
     x: int
 
     class Config:
-        unique = ["x"]  # noqa: RUF012
+        unique = ["x"]  # noqa: RUF012  # as people write a Config
 
 
 class Dropping(pa.DataFrameModel):
@@ -560,7 +560,7 @@ def test_a_check_named_like_a_built_in_one_is_not_taken_for_it() -> None:
         x: int
 
         @pa.check("x", name="greater_than")
-        def own(cls, data: Any) -> Any:  # noqa: N805
+        def own(cls, data: Any) -> Any:  # noqa: N805  # Pandera makes it a classmethod
             return data.lazyframe.select(pl.col("x") > 100)
 
     with pytest.raises(InvalidDeclaration, match="no form"):

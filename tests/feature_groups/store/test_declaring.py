@@ -301,7 +301,7 @@ def test_every_field_of_a_wrong_kind_is_refused_as_an_error_of_ours() -> None:
                 try:
                     make(**{field.name: value})
                 except AlluviaError as error:
-                    assert len(str(error)) < 1_000  # noqa: PT017
+                    assert len(str(error)) < 1_000  # noqa: PT017  # one of many answers
 
 
 def test_a_declaration_is_a_frozen_value_with_tuples_for_lists() -> None:
@@ -311,7 +311,7 @@ def test_a_declaration_is_a_frozen_value_with_tuples_for_lists() -> None:
     assert (group.id, str(group), group.where) == ("ratings_v1", "ratings.v1", "feature group 'ratings' v1")
     assert group.file == __file__
     with pytest.raises(dataclasses.FrozenInstanceError):
-        group.version = 2  # type: ignore[misc]
+        group.version = 2  # type: ignore[misc]  # what must be refused
     assert films().key == ("movie_id",)
     assert activity(foreign_key={}).upstream[0].id == "ratings_v1"
 

@@ -130,7 +130,7 @@ def test_a_transform_must_stay_lazy(data: Path, light_store: FeatureStore) -> No
 
 def test_a_file_without_rows_is_refused(data: Path, light_store: FeatureStore) -> None:
     (data / "things.csv").write_text("thing,name\n")
-    empty = lambda path: pl.DataFrame(schema={"thing": pl.Int64(), "name": pl.String()})  # noqa: E731
+    empty = lambda path: pl.DataFrame(schema={"thing": pl.Int64(), "name": pl.String()})  # noqa: E731  # a reader in a line
 
     with pytest.raises(EmptyBatch, match="The file has no rows"):
         run(light_store, things(read=empty), data)

@@ -545,7 +545,7 @@ def test_without_its_rows_a_dataset_is_numbered_and_pinned_and_they_are_made_whe
     dataset = view.create_training_dataset(spine(), split=SPLIT, seed=3, materialize=False)
     assert [p.name for p in dataset.folder.iterdir()] == ["spine"]
     with pytest.raises(DatasetDamaged, match=r"(?s)materialize=False.*fv.rebuild\(1\)"):
-        dataset.train  # noqa: B018
+        dataset.train  # noqa: B018  # to ask for it raises
     assert dataset.statistics("train").rows == dataset.manifest["parts"]["train"]["rows"]
     assert Pins(own_shop.metadata).pinned("visits_v1")
 

@@ -305,7 +305,7 @@ def test_what_is_no_spine_is_said_and_leaves_nothing_behind(
 
 
 def test_what_does_not_fit_in_a_spark_frame_is_said_too(view: StoredFeatureView, own_shop: FeatureStore) -> None:
-    from pyspark.sql import functions as F  # noqa: N812
+    from pyspark.sql import functions as F
 
     given = of_spark(own_shop, spine())
     local = given.withColumn("asked_at", F.col("asked_at").cast("timestamp_ntz")).withColumn("pages", F.lit(1))
