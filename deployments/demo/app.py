@@ -50,24 +50,26 @@ def replay(data: Path | None, months: int, *, stay: bool) -> int:
         The exit code.
 
     Raises:
-        SourceMissing, SourceDamaged: The archive cannot be read.
+        SourceMissing, SourceDamaged, InvalidDeclaration: There is nothing to replay; the last demo stays as it is.
         ServerUnavailable: The server or the deployments did not come up.
     """
     from deployments.server import ensure_server, stop_server, use_server
     from feature_groups.sources.generator_year import generate_year
-    from feature_groups.sources.replay import Replay
+    from feature_groups.sources.replay import Replay, check_months
 
     console, begun = Console(width=None if sys.stdout.isatty() else 140), time.monotonic()
     # A demo is a world of its own: no configured server hears of it.
     for name in [name for name in os.environ if name.startswith("PREFECT_API_")]:
         del os.environ[name]
     home = load_settings().home.expanduser().resolve() / "demo"
+    # What the last demo made is forgotten only when there is something to replay.
+    check_months(months)
+    archive = None if data is None else Replay(data.expanduser().resolve(), months)
     _emptied(home)
-    if data is None:
-        data = home / "archive"
+    if archive is None:
         console.print("Generating a year of ratings ...")
-        generate_year(data)
-    archive = Replay(data.expanduser().resolve(), months)
+        generate_year(home / "archive")
+        archive = Replay(home / "archive", months)
     try:
         with use_server(ensure_server(home, own_only=True)) as server:
             from deployments.demo.story import Story

@@ -75,7 +75,7 @@ def settled(client: SyncPrefectClient, since: datetime, log: Path, told: Callabl
             if line != last:
                 told(line)
             last = line
-        elif (ended := _began(client, since)) and (now - quiet >= QUIET or _nothing_left(ended)):
+        elif (ended := _began(client, since)) and (now - quiet >= QUIET or nothing_left(ended)):
             return ended
         elif not last and now - begun > PATIENCE:
             raise ServerUnavailable(
@@ -99,7 +99,7 @@ def seconds_by_flow(client: SyncPrefectClient) -> dict[str, float]:
     return dict(sorted(found.items(), key=lambda one: -one[1]))
 
 
-def _nothing_left(runs: list[FlowRun]) -> bool:
+def nothing_left(runs: list[FlowRun]) -> bool:
     """Whether the newest run looked at what all the others have left, and found nothing to do."""
     newest = runs[-1]
     begun = newest.start_time

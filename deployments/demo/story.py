@@ -189,10 +189,10 @@ def _for_a_year_in_minutes(client: SyncPrefectClient) -> None:
 def _came_of(run: FlowRun | None) -> str:
     if run is None:
         return "nothing was to be done"
-    return _in_short((run.state.message if run.state else None) or str(run.state_name))
+    return in_short((run.state.message if run.state else None) or str(run.state_name))
 
 
-def _in_short(message: str) -> str:
+def in_short(message: str) -> str:
     """Of an error that was caused by another, what that one says, and not what to do; all of any other message."""
     lines = [line.strip() for line in message.splitlines()]
     causes = [number for number, line in enumerate(lines) if _CODE.match(line)]

@@ -56,10 +56,7 @@ class Replay:
     """
 
     def __init__(self, folder: Path, months: int = 12) -> None:
-        if months < 1:
-            raise InvalidDeclaration(
-                f"replay of {folder}", what=f"{months} months.", state="was not begun", next_step="ask for 1 or more."
-            )
+        check_months(months)
         events = read_ratings(folder / "ratings.dat").with_columns(
             pl.from_epoch("timestamp", time_unit="s").dt.truncate("1mo").alias("month")
         )
@@ -82,6 +79,14 @@ class Replay:
         write_movies(self._movies, target / "movies.dat")
         write_users(self._users.join(known.select("user_id").unique(), on="user_id", how="semi"), target / "users.dat")
         write_ratings(known.select("user_id", "movie_id", "rating", "timestamp"), target / "ratings.dat")
+
+
+def check_months(months: int) -> None:
+    """Raise InvalidDeclaration for less than one month."""
+    if months < 1:
+        raise InvalidDeclaration(
+            "the replay", what=f"{months} months.", state="was not begun", next_step="ask for 1 or more."
+        )
 
 
 def _later(month: datetime, months: int) -> datetime:

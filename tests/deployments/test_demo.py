@@ -3,12 +3,20 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
+from prefect.client.schemas.objects import FlowRun
 
+from deployments.demo.app import main
+from deployments.demo.runs import nothing_left
+from deployments.demo.story import in_short
 from deployments.demo.timeline import Happened, timeline_table
+from feature_groups.sources.generator import generate
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def processes(word: str) -> list[str]:
@@ -37,6 +45,48 @@ def test_what_happened_is_a_line_each_with_its_reason() -> None:
         ["nothing was written"],
         ["12"],
     ]
+
+
+@pytest.mark.parametrize("asked", [["--data", "nowhere"], ["--months", "0"], ["--data", "cut"]])
+def test_a_demo_that_cannot_begin_leaves_the_last_one_as_it_is(
+    asked: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ALLUVIA_HOME", str(tmp_path / "home"))
+    generate(tmp_path / "cut", events=200, users=20)
+    (tmp_path / "cut" / "ratings.dat").write_bytes(b"1::1::5::1011280002\n1::1")
+    kept = tmp_path / "home" / "demo" / "graph.html"
+    kept.parent.mkdir(parents=True)
+    kept.write_text("the last demo")
+
+    assert main([*asked, "--exit"]) == 1
+    assert "Next:" in capsys.readouterr().err
+    assert kept.read_text() == "the last demo"
+
+
+def test_of_an_error_the_cause_is_told_and_not_what_to_do() -> None:
+    failed = (
+        "Flow run encountered an exception: StepFailed: FG601 step failed: step x failed.\n"
+        "  FG102 contract violated: it was not used.\n    2 of 2 rows are bad:\n    Next: correct it.\n  Next: run it."
+    )
+
+    assert in_short(failed) == "FG102 contract violated: it was not used. 2 of 2 rows are bad:"
+    assert in_short("did users_v1") == "did users_v1"
+
+
+def reconciler_and_pipeline(state: str, begun: int) -> list[FlowRun]:
+    """The pipeline from second 0 to 10, and a reconciler that begins at some second."""
+    at = [NOW + timedelta(seconds=second) for second in (0, 10, begun, begun + 1)]
+    pipeline = FlowRun(flow_id=uuid4(), name="pipeline", start_time=at[0], end_time=at[1])
+    last = FlowRun(flow_id=uuid4(), name="reconcile after it", start_time=at[2], end_time=at[3], state_name=state)
+    return [pipeline, last]
+
+
+def test_all_is_done_when_a_reconciler_found_nothing_after_all_the_others() -> None:
+    assert nothing_left(reconciler_and_pipeline("Skipped", 12))
+    assert not nothing_left(reconciler_and_pipeline("Completed", 12)), "it started another run"
+    assert not nothing_left(reconciler_and_pipeline("Skipped", 5)), "the pipeline was still at work"
+    assert not nothing_left(reconciler_and_pipeline("Skipped", 12)[:1]), "nobody has looked yet"
 
 
 @pytest.mark.slow
