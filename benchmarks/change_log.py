@@ -38,7 +38,7 @@ _WINDOWS = (*FINITE, None)
 _PLAIN = ("sum", "mean", "min", "max", "std", "last", "n_unique")
 _NINE = (
     Aggregation("count", windows=_WINDOWS),
-    *(Aggregation(function, "x", _WINDOWS) for function in _PLAIN),  # type: ignore[arg-type]
+    *(Aggregation(function, "x", _WINDOWS) for function in _PLAIN),  # type: ignore[arg-type]  # one of the literals
     Aggregation("last_n", "x", _WINDOWS, n=LAST),
 )
 SPEC = ChangeLogSpec(("k",), "t", ("s",), _NINE, None, {}, "the benchmark's events")
@@ -146,6 +146,7 @@ def _in_buckets(events: DataFrame, buckets: int) -> DataFrame:
     ddl = ", ".join(f"{name} {spark_type(type_name(dtype))}" for name, dtype in made.items())
 
     def bucket(table: pa.Table) -> pa.Table:
+        # Polars takes a dict of types.
         some = pl.DataFrame(table).select(*schema).cast(schema)  # type: ignore[arg-type]
         return arrow_table(polars_plan(some).select(made.names()))
 

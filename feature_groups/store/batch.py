@@ -190,6 +190,7 @@ def _from_files(engine: Engine, frame: Frame, spec: ContractSpec, where: str, sh
     reader = shop.spark() if why.startswith("spark") else shop.polars
     lazy = reader.files(spool).select(*spec.names)
     if reader.name == "polars":
+        # Polars takes a dict of types.
         lazy = nw.from_native(shop.polars.collect(lazy).cast(dict(spec.polars_schema)).lazy())  # type: ignore[arg-type]
     return Rows(reader, lazy, count, why)
 

@@ -101,7 +101,7 @@ def _small(keys: pl.DataFrame, asked: pl.DataFrame, span: int) -> _Numbers | Non
     if keys.width > 1 or not keys.dtypes[0].is_integer():
         return None
     mine = keys.to_series().cast(pl.Int64)
-    low, high = int(mine.min()), int(mine.max())  # type: ignore[arg-type]
+    low, high = int(mine.min()), int(mine.max())  # type: ignore[arg-type]  # a number here
     count = high - low + 1
     if count * span >= _END:
         return None

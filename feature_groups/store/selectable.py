@@ -51,7 +51,7 @@ class Selectable:
         Raises:
             InvalidDeclaration: A column is not there, or named twice.
         """
-        return Query(*self._queried(), columns)  # type: ignore[arg-type]
+        return Query(*self._queried(), columns)  # type: ignore[arg-type]  # Query makes names of them
 
     def select_all(self, *, include_keys: bool = False) -> Query:
         """A query of every column of the contract.
@@ -69,5 +69,5 @@ class Selectable:
             InvalidDeclaration: A column is not there; nothing would be left out.
         """
         group, spec = self._queried()
-        unwanted = Query(group, spec, columns).columns  # type: ignore[arg-type]
+        unwanted = Query(group, spec, columns).columns  # type: ignore[arg-type]  # Query makes names of them
         return Query(group, spec, tuple(c for c in spec.names if c not in (*group.key, *unwanted)))

@@ -90,6 +90,7 @@ def conformed_spine(
             problems += _changed_by_cast(frame.select(name), rows, spec, shop.budget, where)
     if time in schema:
         cast, found = _instants(schema[time], time)
+        # An instant's type has it.
         problems += found or _odd_instants(frame, rows, time, schema[time].time_unit)  # type: ignore[attr-defined]
         casts += cast
     if problems:
@@ -113,6 +114,7 @@ def _opened(data: object, where: str, shop: Workshop) -> pl.LazyFrame:
     if isinstance(data, (str, Path)):
         return _from_path(Path(data), where, shop)
     if type(data).__module__.partition(".")[0] == "deltalake":
+        # Anything that Delta reads.
         return _computed_once(pl.scan_delta(data), shop.polars, where, shop)  # type: ignore[arg-type]
     if isinstance(data, pl.LazyFrame):
         return _computed_once(data, shop.polars, where, shop)
@@ -141,7 +143,7 @@ def _computed_once(data: object, engine: Engine, where: str, shop: Workshop) -> 
         raise
     except Exception as error:
         raise _unread(error, where) from error
-    return shop.polars.files(folder).to_native()  # type: ignore[no-any-return]
+    return shop.polars.files(folder).to_native()  # type: ignore[no-any-return]  # what Narwhals wraps is Polars
 
 
 def _unread(error: Exception, where: str) -> BatchUnreadable:

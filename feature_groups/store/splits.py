@@ -172,6 +172,7 @@ class TimeSplit(Split, kind="time"):
         at = given.frame.get_column(given.time).dt.convert_time_zone("UTC")
         start, end = self.windows[name]
         spans = [f"from {start.isoformat()}" if start else "", f"before {end.isoformat()}" if end else ""]
+        # Instants here.
         oldest, newest = (instant.isoformat() for instant in (at.min(), at.max()))  # type: ignore[union-attr]
         return (
             f"it takes rows {' and '.join(filter(None, spans))}, and the rows lie between {oldest} and {newest}",

@@ -118,7 +118,9 @@ def test_the_server_is_closed_tells_nobody_and_forgets_in_time(compose: dict[str
     assert not server.analytics_enabled
     assert server.events.retention_period.days == 14
     assert server.services.db_vacuum.retention_period.days == 90
+    # As the settings are.
     assert {"events", "flow_runs"} <= set(server.services.db_vacuum.enabled)  # type: ignore[arg-type]
+    # As the settings are.
     assert "postgresql+asyncpg" in str(server.database.connection_url.get_secret_value())  # type: ignore[union-attr]
 
 

@@ -95,6 +95,7 @@ def test_one_run_at_a_time_of_each_but_of_single_steps_and_of_reconciling(
 
 def test_schedules_have_a_name_and_a_time_zone(registered: dict[str, DeploymentResponse]) -> None:
     found = {
+        # There is one.
         name: [(one.slug, one.schedule.cron, one.schedule.timezone) for one in deployment.schedules]  # type: ignore[union-attr]
         for name, deployment in registered.items()
         if deployment.schedules

@@ -9,4 +9,4 @@ from summing import refreshed
 
 if __name__ == "__main__":
     lake, engine = sys.argv[1:]
-    refreshed(connect(lake, settings=Settings(engine=engine)))  # type: ignore[arg-type]
+    refreshed(connect(lake, settings=Settings(engine=engine)))  # type: ignore[arg-type]  # one of the literals

@@ -74,11 +74,11 @@ def planned(made: FilmLake, parameters: FilmParameters = VARIANT, wanted: str = 
 
 
 def own(*given: object) -> object:
-    return cascade_fit_own(*given)  # type: ignore[operator]
+    return cascade_fit_own(*given)  # type: ignore[operator]  # it was a function
 
 
 def rows_again(*given: object) -> object:
-    return router_rows(*given)  # type: ignore[operator]
+    return router_rows(*given)  # type: ignore[operator]  # it was a function
 
 
 cascade_fit_own: object = cascade_fit._own
@@ -167,6 +167,7 @@ def test_steps_are_done_one_by_one_and_say_what_they_still_need(lake: FilmLake) 
     for name in ("rankings", "branch_adults"):
         done = training(lake=lake.lake, engine="polars", parameters=other, select=name)
         assert [(one.name, one.outcome) for one in done.steps] == [(name, "run")]
+        # There is one.
         assert (done.candidate, done.release) == ("", lake.registry.champion().id)  # type: ignore[union-attr]
     done = training(lake=lake.lake, engine="polars", parameters=other, select="+branch_minors", exclude="tag:dataset")
     assert [(one.name, one.outcome) for one in done.steps] == [
@@ -204,7 +205,7 @@ def test_a_replay_by_other_code_says_that_it_differs_and_what_changed(
     lake: FilmLake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def older(*given: object) -> pl.DataFrame:
-        rows: pl.DataFrame = router_rows(*given)  # type: ignore[operator]
+        rows: pl.DataFrame = router_rows(*given)  # type: ignore[operator]  # it was a function
         return rows.with_columns(year_mean=pl.col("year_mean") + 5)
 
     monkeypatch.setattr(film_rows, "router_rows", older)

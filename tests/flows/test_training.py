@@ -107,7 +107,7 @@ def test_another_parameter_of_the_rankers_leaves_datasets_and_router_alone(place
     other = training(lake=place.lake, parameters=SMALL.model_copy(update={"penalties": (30.0,)}), promote="challenger")
 
     assert ran(other) == {"rankings", *BRANCHES[:2], "evaluation", "release"}
-    assert registry(place).champion().id == trained.release  # type: ignore[union-attr]
+    assert registry(place).champion().id == trained.release  # type: ignore[union-attr]  # there is one
     if other.blessed:
         assert registry(place).challenger() is not None
     back = training(lake=place.lake, parameters=SMALL)
@@ -123,6 +123,7 @@ def test_a_candidate_that_fails_a_gate_is_kept_with_the_reason_and_does_not_serv
 
     assert not refused.blessed
     assert any("expected calibration error" in reason for reason in refused.reasons)
+    # There is one.
     assert refused.release == trained.release == registry(place).champion().id  # type: ignore[union-attr]
     kept = registry(place).get(registry(place).releases()[-1].id)
     assert kept.verdict["blessed"] is False
@@ -149,14 +150,14 @@ def test_what_a_person_rolled_back_is_not_put_back_by_the_next_run(place: Place,
     registry(place).rollback(reason="complaints")
     again = training(lake=place.lake, parameters=other)
 
-    assert again.release == trained.release == registry(place).champion().id  # type: ignore[union-attr]
+    assert again.release == trained.release == registry(place).champion().id  # type: ignore[union-attr]  # there is one
     assert "complaints" in again.reasons[0]
     assert ran(again) == set()
 
 
 def test_whoever_is_policed_is_never_shown_a_restricted_film(place: Place, trained: Trained) -> None:
     store = connect(place.lake)
-    released = load_films(registry(place), registry(place).champion())  # type: ignore[arg-type]
+    released = load_films(registry(place), registry(place).champion())  # type: ignore[arg-type]  # there is one
     view = store.get_or_create_feature_view(age_gate.v1)
     gate = view.get_training_dataset(1)
     features = pl.concat([gate.frame(name) for name in gate.parts])
@@ -191,7 +192,7 @@ def test_the_ranking_trains_on_the_past_and_no_history_holds_the_film_to_be_foun
     dataset = connect(place.lake).get_or_create_feature_view(ranking.v1).get_training_dataset(1)
     train, test = dataset.frame("train"), dataset.frame("test")
 
-    assert train["rated_at"].max() < test["rated_at"].min()  # type: ignore[operator]
+    assert train["rated_at"].max() < test["rated_at"].min()  # type: ignore[operator]  # instants
     gate = connect(place.lake).get_or_create_feature_view(age_gate.v1).get_training_dataset(1)
     assert gate.frame("fold_0")["asked_at"].unique().item() <= test["rated_at"].min()
     for part in (train, test):

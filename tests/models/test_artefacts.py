@@ -206,11 +206,11 @@ class Own(LogisticRegression):
         (Parts({"a": (1, 2)}), r"state\['a'\] is a tuple"),
         (Parts({"a": [float("nan")]}), r"state\['a'\]\[0\] is nan"),
         (Parts({"a": np.float64(1)}), r"state\['a'\] is a float64"),
-        (Parts({"a": {1: 2}}), "the key 1"),  # type: ignore[dict-item]
+        (Parts({"a": {1: 2}}), "the key 1"),  # type: ignore[dict-item]  # wrong on purpose
         (Parts(arrays={"a": np.array([{}], dtype=object)}), "dtype object has no fixed size"),
         (Parts(arrays={"a": np.array(["x"], dtype=np.dtypes.StringDType())}), "no fixed size"),
         (Parts(arrays={"a": np.ma.masked_array([1.0], [True])}), "is a MaskedArray"),
-        (Parts(arrays={"a": [1.0]}), "is a list"),  # type: ignore[dict-item]
+        (Parts(arrays={"a": [1.0]}), "is a list"),  # type: ignore[dict-item]  # wrong on purpose
         (Parts(arrays={"../a": np.zeros(1)}), "'../a' does not match"),
         (Parts(arrays={"": np.zeros(1)}), "'' does not match"),
         (Parts(estimators={"a\n": LogisticRegression()}), "does not match"),

@@ -47,6 +47,7 @@ def folds(model: object, seed: int = 0, n: int = 4) -> list[Fold]:
         fitted = fit(mixed, frame.filter(~kept))
 
         def judge(train: Matrix, validation: Matrix, kept: np.ndarray = kept) -> float:
+            # This one has it.
             return float(model.fit(train.values, target[~kept]).score(validation.values, target[kept]))  # type: ignore[attr-defined]
 
         made.append(Fold(fitted.blocks_of(frame.filter(~kept)), fitted.blocks_of(frame.filter(kept)), judge))
@@ -65,8 +66,8 @@ def test_the_noise_is_switched_off_and_rows_never_seen_are_judged_better(model: 
     scores = []
     for weights in (WEIGHTS, chosen.weights):
         fitted = fit(mixed.weighted(weights), train)
-        model.fit(fitted.apply(train).values, target)  # type: ignore[attr-defined]
-        scores.append(model.score(fitted.apply(unseen).values, truth))  # type: ignore[attr-defined]
+        model.fit(fitted.apply(train).values, target)  # type: ignore[attr-defined]  # this one has it
+        scores.append(model.score(fitted.apply(unseen).values, truth))  # type: ignore[attr-defined]  # this one has it
     assert scores[1] > scores[0]
 
 

@@ -46,6 +46,7 @@ def test_platt_is_the_maximum_of_platts_likelihood() -> None:
     best = minimize(loss, [1.0, 0.0], method="BFGS").x
     found = fit_calibrator("platt", scores, codes)
 
+    # There is one.
     assert np.allclose([found.slopes[0], found.intercepts[0]], best, atol=1e-3)  # type: ignore[union-attr]
 
 

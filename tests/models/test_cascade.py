@@ -75,7 +75,7 @@ def test_every_row_takes_one_route_and_gets_that_branch_s_answer() -> None:
     assert np.array_equal(decided["score"], probabilities.max(axis=1))
     for name in ("young", "middle", "retired"):
         own = (decided["route"] == name).to_numpy()
-        alone = cascade.branches[name].answers(SERVED.filter(own))  # type: ignore[union-attr]
+        alone = cascade.branches[name].answers(SERVED.filter(own))  # type: ignore[union-attr]  # a branch, no cascade
         assert decided.filter(own)["answer"].to_numpy().tobytes() == alone.to_numpy().tobytes()
     assert cascade.routes(SERVED).equals(decided.select("route", "score", "reason"))
     assert cascade.decide(SERVED.clear()).columns == decided.columns
@@ -84,7 +84,7 @@ def test_every_row_takes_one_route_and_gets_that_branch_s_answer() -> None:
 def test_branches_of_their_own_foretell_better_than_one_for_all() -> None:
     truth = SERVED["spent"].to_numpy()
     decided = trained().cascade.decide(SERVED)["answer"].to_numpy()
-    one = trained().cascade.branches["anybody"].answers(SERVED).to_numpy()  # type: ignore[union-attr]
+    one = trained().cascade.branches["anybody"].answers(SERVED).to_numpy()  # type: ignore[union-attr]  # a branch, no cascade
 
     assert np.abs(decided - truth).mean() < 0.3 * np.abs(one - truth).mean()
 
@@ -112,7 +112,7 @@ def test_branches_are_fitted_on_the_rows_that_the_router_sends_there_out_of_fold
     assert table["route"].to_list() == route.tolist()
     own = table.filter(route="young")
     again = spending().fit(own, table, {})
-    ours = trained().cascade.branches["young"].answers(SERVED)  # type: ignore[union-attr]
+    ours = trained().cascade.branches["young"].answers(SERVED)  # type: ignore[union-attr]  # a branch, no cascade
     assert ours.equals(again.answers(SERVED))
     # In sample the tree is surer: its routes differ, and branches must not be fitted on them.
     in_sample = trained().cascade.router.probabilities(ROWS).argmax(axis=1)
@@ -182,7 +182,7 @@ def test_the_steps_one_by_one_make_the_same_cascade() -> None:
 def test_branches_say_on_whose_predictions_they_were_trained() -> None:
     fitted = trained(NESTED).cascade
     outer = content_of(fitted.router)
-    inner = content_of(fitted.branches["children"].router)  # type: ignore[union-attr]
+    inner = content_of(fitted.branches["children"].router)  # type: ignore[union-attr]  # a branch, no cascade
 
     assert fitted.router.out_of_fold == trained(NESTED).out_of_fold["router"].content
     assert fitted.trained_on() == {
@@ -327,7 +327,7 @@ A, B = Branch("a", spending(), on=True, fallback="b"), Branch("b", spending(), o
         ((replace(A, fallback=None), replace(B, name="c")), "costs of"),
         ((replace(A, fallback="x"), B), "falls back to 'x'"),
         ((A, replace(B, fallback="a")), r"circle: \['a', 'b', 'a'\]"),
-        ((replace(A, model=7), B), "is a int"),  # type: ignore[arg-type]
+        ((replace(A, model=7), B), "is a int"),  # type: ignore[arg-type]  # wrong on purpose
     ],
 )
 def test_a_cascade_that_cannot_be_meant_is_refused(branches: tuple[Branch, ...], said: str) -> None:

@@ -24,6 +24,7 @@ BRANCHES = {"adults": OPEN, "minors": POLICED}
 
 
 def report(**more: object) -> CascadeReport:
+    # More options of it.
     return evaluate_cascade(BRANCHES, PREDICTED_ROUTES, TRUE, OPEN, POPULAR, **more)  # type: ignore[arg-type]
 
 

@@ -109,7 +109,7 @@ def test_who_is_sent_to_the_minors_branch_never_sees_a_restricted_film() -> None
 
     assert set(decided["route"]) == {"adults", "minors"}
     assert shown.filter(route="minors")["bad"].max() == 0
-    assert shown.filter(route="adults")["bad"].max() > 0  # type: ignore[operator]
+    assert shown.filter(route="adults")["bad"].max() > 0  # type: ignore[operator]  # a number here
     assert (decided["answer"].list.len() == 10).all()
     rated = pl.DataFrame({"answer": decided["answer"], "rated": ROWS["rated_movies"]})
     assert rated.select(pl.col("answer").list.set_intersection("rated").list.len().max()).item() == 0
@@ -156,6 +156,7 @@ def test_unknown_films_are_passed_over() -> None:
 def test_a_broken_ranker_is_replaced_by_popularity(caplog: pytest.LogCaptureFixture) -> None:
     adults = trained().cascade.branches["adults"]
     assert isinstance(adults, RankingBranch)
+    # This one has it.
     damaged = replace(adults, ranker=replace(adults.ranker, weights=np.zeros((1, 1), np.float32)))  # type: ignore[type-var]
     cascade = replace(trained().cascade, branches={**trained().cascade.branches, "adults": damaged})
 
@@ -191,7 +192,9 @@ def test_a_segment_shares_the_statistics_and_weighs_more_only_where_that_pays() 
     even = SharedRanker(weights=(Fraction(1),)).fit(own, ROWS, {MATERIAL: shared()})
     segment = liked_pairs(events(RATINGS).of_users(own["user_id"].to_numpy()))
 
+    # This one has it.
     assert np.array_equal(even.ranker.weights, shared().ranker.fit(everybody).weights)  # type: ignore[attr-defined]
+    # This one has it.
     assert np.array_equal(heavy.ranker.weights, shared().ranker.fit(everybody + segment).weights)  # type: ignore[attr-defined]
     chosen = SharedRanker().fit(own, ROWS, {MATERIAL: shared()})
     assert np.array_equal(chosen.ranker.weights, even.ranker.weights)  # type: ignore[attr-defined]  # nothing pays here
@@ -211,4 +214,4 @@ def test_a_segment_of_whom_nothing_is_hidden_weighs_as_everybody() -> None:
     chosen = SharedRanker().fit(own, ROWS, {MATERIAL: replace(shared(), validation=without)})
 
     even = SharedRanker(weights=(Fraction(1),)).fit(own, ROWS, {MATERIAL: shared()})
-    assert np.array_equal(chosen.ranker.weights, even.ranker.weights)  # type: ignore[attr-defined]
+    assert np.array_equal(chosen.ranker.weights, even.ranker.weights)  # type: ignore[attr-defined]  # this one has it

@@ -108,7 +108,7 @@ def test_a_policed_route_never_shows_a_restricted_film_nor_any_route_a_film_rate
 
     assert set(made["route"]) == {ADULTS, MINORS}
     assert shown.filter(pl.col("route") != ADULTS)["bad"].max() == 0
-    assert shown.filter(route=ADULTS)["bad"].max() > 0  # type: ignore[operator]
+    assert shown.filter(route=ADULTS)["bad"].max() > 0  # type: ignore[operator]  # a number here
     assert (made["movies"].list.len() == predictions.LENGTH).all()
     rated = scored.rows(ratings.v1).group_by("user_id").agg("movie_id")
     both = made.join(rated, on="user_id").select(pl.col("movies").list.set_intersection("movie_id").list.len())
@@ -206,7 +206,7 @@ def test_an_explanation_names_route_features_and_the_films_that_speak_for_each(s
         assert [film.movie_id for film in why.films] == row["movies"]
         scores = [film.score for film in why.films]
         assert None not in scores
-        assert scores == sorted(scores, reverse=True)  # type: ignore[type-var]
+        assert scores == sorted(scores, reverse=True)  # type: ignore[type-var]  # a number here
         for film in why.films:
             assert film.title == titles[film.movie_id]
             assert 0 < len(film.because) <= 3
@@ -225,6 +225,7 @@ def test_what_a_film_scores_is_the_sum_of_what_the_history_says(scored: FilmLake
     scores = branch.ranker.scores(branch.history(again.row))[0]
 
     columns = branch.ranker.catalogue.columns([film.movie_id for film in why.films])
+    # A number here.
     assert np.allclose([film.score for film in why.films], scores[columns], rtol=1e-5)  # type: ignore[arg-type]
 
 

@@ -115,7 +115,7 @@ def test_films_that_nobody_has_rated_are_scored_by_what_somebody_liked(
     lake, _ = grown
     films, rated, encoder = lake.rows(movies.v1), lake.rows(ratings.v1), encoder_of(lake)
     liked = rated.filter(pl.col("rating") >= 4).join(pl.DataFrame({"movie_id": encoder.items}), on="movie_id")
-    user = int(liked["user_id"].mode().min())  # type: ignore[arg-type]
+    user = int(liked["user_id"].mode().min())  # type: ignore[arg-type]  # a number here
     found = cold_films(lake.store, user, restricted=True)
 
     assert set(found["movie_id"]) == set(NEW)

@@ -65,7 +65,7 @@ def test_a_ranker_that_knows_what_is_hidden_finds_all_of_it() -> None:
     drawn = HoldOut.drawn(TAUGHT)
 
     class Oracle(Ease):
-        def scores(self, histories):  # type: ignore[no-untyped-def]
+        def scores(self, histories):  # type: ignore[no-untyped-def]  # a stub of a ranker
             return drawn.hidden.matrix(FILMS).toarray()
 
     oracle = Oracle.of(Ease.fit(liked_pairs(drawn.kept), 5.0).parts())

@@ -118,7 +118,7 @@ def test_periods_can_be_summed_in_any_order(frame: pl.DataFrame, cuts: list[int]
         followed.append(followed_pairs(rated, RULE, following=inside))
         liked.append(liked_pairs_added(rated.where(rated.times < first), rated.where(inside)))
     for shares, full in ((followed, followed_pairs(rated, RULE)), (liked, liked_pairs(rated))):
-        random.shuffle(shares)  # type: ignore[attr-defined]
+        random.shuffle(shares)  # type: ignore[attr-defined]  # this one has it
         total = shares[0]
         for share in shares[1:]:
             total = total + share

@@ -134,7 +134,7 @@ def test_the_declaration_has_a_name_for_every_setting() -> None:
 )
 def test_a_declaration_that_cannot_be_meant_is_refused(wrong: object, said: str) -> None:
     with pytest.raises(InvalidProbabilityModel, match=said):
-        wrong()  # type: ignore[operator]
+        wrong()  # type: ignore[operator]  # wrong on purpose
 
 
 @pytest.mark.parametrize(

@@ -165,6 +165,7 @@ SCORES = hnp.arrays(
 def test_the_best_are_the_largest_and_of_equals_the_first(scores: Scores, k: int) -> None:
     found = best(scores.copy(), k)
     for row, columns in zip(scores.tolist(), found.tolist(), strict=True):
+        # Bound at once.
         order = [c for c in sorted(range(len(row)), key=lambda c, row=row: (-row[c], c)) if row[c] != -np.inf]  # type: ignore[misc]
         assert columns == (order + [UNKNOWN] * k)[:k]
 

@@ -38,7 +38,7 @@ def test_declarations_that_say_the_same_are_equal_also_with_estimators() -> None
     assert declared(1) == declared(1)
     assert declared(1) != declared(2)
     with pytest.raises(TypeError):
-        declared(1).inputs["size"] = "string"  # type: ignore[index]
+        declared(1).inputs["size"] = "string"  # type: ignore[index]  # wrong on purpose
 
 
 CHANGED: dict[str, dict[str, Any]] = {
@@ -64,7 +64,9 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "an input not declared": ({"inputs": {"sizes": pl.Float64}}, "Did you mean 'sizes'?"),
     "a type that is not stored": ({"inputs": {"size": pl.UInt8}}, "Input 'size': UInt8 is not storable"),
     "a type the encoder does not take": ({"inputs": {"size": pl.String}}, "Numbers does not take 'size', string"),
+    # Wrong on purpose.
     "a normalisation unheard of": ({"blocks": (Block("size", Numbers(("size",)), normalise="l3"),)}, "normalise='l3'"),  # type: ignore[arg-type]
+    # Wrong on purpose.
     "an encoder as a step": ({"blocks": (Block("size", Numbers(("size",)), then=(Numbers(("size",)),)),)}, "Numbers"),  # type: ignore[arg-type]
     "late imputing": ({"blocks": (Block("size", Numbers(("size",)), then=(Scale(), Impute())),)}, "imputes after"),
     "nothing encoded": ({"blocks": (Block("size", ()),)}, "encodes nothing"),
@@ -92,15 +94,15 @@ def test_names_are_names(name: str) -> None:
 
 STEPS: dict[str, Any] = {
     "no column": lambda: Numbers(()),
-    "text for a tuple": lambda: Numbers("size"),  # type: ignore[arg-type]
+    "text for a tuple": lambda: Numbers("size"),  # type: ignore[arg-type]  # wrong on purpose
     "a column twice": lambda: Numbers(("size", "size")),
     "scale 0": lambda: Numbers(("size",), scale=0),
     "power 0": lambda: Numbers(("size",), powers=(0,)),
     "edges that descend": lambda: Buckets("size", (2.0, 1.0)),
     "no edge": lambda: Buckets("size", ()),
     "an edge that is no number": lambda: Buckets("size", (float("nan"),)),
-    "imputing by magic": lambda: Impute("magic"),  # type: ignore[arg-type]
-    "scaling by magic": lambda: Scale("magic"),  # type: ignore[arg-type]
+    "imputing by magic": lambda: Impute("magic"),  # type: ignore[arg-type]  # wrong on purpose
+    "scaling by magic": lambda: Scale("magic"),  # type: ignore[arg-type]  # wrong on purpose
     "levels of no row": lambda: Categories("shop", min_rows=0),
     "list levels of no row": lambda: Lists("genres", min_rows=0),
     "runs of no word": lambda: Words("text", ngrams=(0, 1)),

@@ -72,7 +72,7 @@ def test_a_planted_leak_is_found() -> None:
         return rated.select("user_id", known_at, "source_row_id", "movie_id", total, nw.lit(0).alias("gap"))
 
     peeking = dataclasses.replace(user_history.v1, transform=peeks)
-    schema = ratings.v1.spec.polars_schema  # type: ignore[union-attr]
+    schema = ratings.v1.spec.polars_schema  # type: ignore[union-attr]  # there is one
     rows = pl.DataFrame([(1, 1, START, 3, 0), (1, 2, START + TICK * 10, 4, 1)], schema=schema, orient="row")
 
     assert leaks(peeking, [rows], START + TICK * 5)
@@ -109,7 +109,7 @@ def test_a_planted_leak_from_the_raw_rows_is_found() -> None:
         return ratings.transform(raw).with_columns(nw.col("rating").max().over("user_id"))
 
     peeking = dataclasses.replace(ratings.v1, transform=peeks)
-    schema = ratings.v1.source.spec.polars_schema  # type: ignore[union-attr]
+    schema = ratings.v1.source.spec.polars_schema  # type: ignore[union-attr]  # there is one
     raw = pl.DataFrame([(1, 1, 3, 10**9, 0), (1, 2, 5, 10**9 + 1, 1)], schema=schema, orient="row")
     first = datetime.fromtimestamp(10**9, tz=UTC)
 

@@ -18,7 +18,7 @@ WINDOWS = (3 * TICK, 10 * TICK, None)
 FUNCTIONS = ("sum", "mean", "min", "max", "std", "last", "n_unique")
 AGGREGATIONS = (
     Aggregation("count", windows=WINDOWS),
-    *(Aggregation(f, "x", WINDOWS) for f in FUNCTIONS),  # type: ignore[arg-type]
+    *(Aggregation(f, "x", WINDOWS) for f in FUNCTIONS),  # type: ignore[arg-type]  # one of the literals
     Aggregation("last_n", "x", WINDOWS, n=3),
     Aggregation("sum", "y", WINDOWS),
     Aggregation("std", "y", [WINDOWS[1]]),

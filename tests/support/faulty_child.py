@@ -29,7 +29,7 @@ def group(policy: str = "strict") -> FeatureGroup:
         primary_key=["sensor"],
         event_time="measured_at",
         contract=Contract,
-        policy=policy,  # type: ignore[arg-type]
+        policy=policy,  # type: ignore[arg-type]  # one of the literals
         max_rejected=0.5,
     )
 

@@ -55,5 +55,6 @@ def computed(group: FeatureGroup, store: FeatureStore, engine: str, *parents: pl
         store.shop.polars.write_files(nw.from_native(rows.lazy()), folder)
         frames.append(chosen.files(folder))
     assert group.spec is not None
+    # Polars takes a dict of types.
     found = chosen.collect(made(chosen, group, frames)).cast(dict(group.spec.polars_schema))  # type: ignore[arg-type]
     return found.sort(list(group.key))

@@ -128,6 +128,7 @@ class SparkEngine:
             from feature_groups.store.row_hash import fingerprint
 
             for batch in batches:
+                # Polars takes a dict of types.
                 rows = cast("pl.DataFrame", pl.from_arrow(batch)).cast(wanted)  # type: ignore[arg-type]
                 yield pa.RecordBatch.from_pydict({"hash": [str(fingerprint(rows, wanted))]})
 

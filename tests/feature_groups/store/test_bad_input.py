@@ -29,7 +29,7 @@ def gate(tmp_path: Path) -> StoredFeatureGroup:
     shop = Workshop(PolarsEngine(), no_spark, "polars", 1, lambda: tmp_path / f"spool-{next(number)}")
     writer = SimpleNamespace(upsert=lambda table, batch, request, scope: batch)
     store = SimpleNamespace(shop=shop, writer=writer, lake=tmp_path)
-    return StoredFeatureGroup(store, GROUP, GROUP.spec)  # type: ignore[arg-type]
+    return StoredFeatureGroup(store, GROUP, GROUP.spec)  # type: ignore[arg-type]  # wrong on purpose
 
 
 def test_there_are_enough_items_with_names_of_their_own() -> None:

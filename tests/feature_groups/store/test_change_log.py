@@ -154,6 +154,6 @@ def test_columns_that_an_aggregation_cannot_take_are_refused(name: str) -> None:
     aggregation, said = UNFIT[name]
     for rows in ([], [(0, 0, 0, 1, 0.0, "a")]):
         made = spec(aggregations=(aggregation,))
-        made.decimals.clear()  # type: ignore[attr-defined]
+        made.decimals.clear()  # type: ignore[attr-defined]  # this one has it
         with pytest.raises(InvalidDeclaration, match=said.replace("?", r"\?")):
             change_log(frame(rows), made)

@@ -379,6 +379,7 @@ def test_a_declaration_is_stored_once_however_often_it_is_made(declarations: Dec
         assert declarations.reconcile(ratings()) is not None
     assert len(declarations.log(ratings())) == 1
     assert declarations.ids() == ["ratings_v1"]
+    # Wrong on purpose.
     assert json.loads(json.dumps(declaration_json(ratings(), ratings().spec))).keys() >= set(BREAKING)  # type: ignore[arg-type]
 
 

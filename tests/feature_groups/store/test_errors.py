@@ -129,7 +129,7 @@ def test_whether_a_failed_write_may_be_tried_again_survives_pickling() -> None:
 
 def test_the_fields_of_an_error_are_given_by_name() -> None:
     with pytest.raises(TypeError):
-        DuplicateKeys("it", "what", "state", "next")  # type: ignore[call-arg]
+        DuplicateKeys("it", "what", "state", "next")  # type: ignore[call-arg]  # wrong on purpose
 
 
 @pytest.mark.parametrize("path", TREES)

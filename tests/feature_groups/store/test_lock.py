@@ -60,7 +60,7 @@ def held_elsewhere(path: Path, code: str = HOLDER) -> Iterator[subprocess.Popen[
     finally:
         holder.kill()
         holder.wait()
-        holder.stdout.close()  # type: ignore[union-attr]
+        holder.stdout.close()  # type: ignore[union-attr]  # there is one
 
 
 def taken_within(path: Path, seconds: float) -> bool:
@@ -137,7 +137,7 @@ def test_two_processes_take_turns(tmp_path: Path) -> None:
     processes = [python(COUNTER, lock, counter, 60) for _ in range(2)]
     assert [p.wait(60) for p in processes] == [0, 0]
     for process in processes:
-        process.stdout.close()  # type: ignore[union-attr]
+        process.stdout.close()  # type: ignore[union-attr]  # there is one
     assert counter.read_text() == "120"
 
 

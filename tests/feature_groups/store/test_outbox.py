@@ -61,7 +61,7 @@ def test_the_cursor_never_goes_back(store: FeatureStore) -> None:
     outbox.advance({"things_v1": 0}, notices=1)
 
     assert outbox.pending() == []
-    assert store.metadata.last("consumers/reader")["notices"] == 4  # type: ignore[index]
+    assert store.metadata.last("consumers/reader")["notices"] == 4  # type: ignore[index]  # there is one
 
 
 def test_a_table_that_was_made_anew_is_pending_from_its_beginning(store: FeatureStore) -> None:

@@ -106,7 +106,9 @@ def test_a_wrong_selection_is_refused() -> None:
     refused(lambda: ratings.select("star"), "no column 'star'", "Did you mean 'stars'", "feature group 'ratings' v1")
     refused(lambda: ratings.select_except("star"), "Did you mean 'stars'")
     refused(lambda: ratings.select("stars", "stars"), "more than once")
+    # Wrong on purpose.
     refused(lambda: ratings.select("stars", 3), "not the name of a column")  # type: ignore[arg-type]
+    # Wrong on purpose.
     refused(lambda: ratings.select(ratings["stars"]), "not the name of a column")  # type: ignore[arg-type]
     refused(lambda: ratings.select("stars").select("note"), "no column 'note'", "There is: stars")
     refused(lambda: ratings.select("stars").select_except("note"), "no column 'note'")
@@ -203,9 +205,9 @@ def test_keys_of_different_types_are_not_compared() -> None:
 
 
 def test_only_queries_are_joined_and_only_left_or_inner() -> None:
-    refused(lambda: ratings.select("stars").join(films), ".select(...)")  # type: ignore[arg-type]
+    refused(lambda: ratings.select("stars").join(films), ".select(...)")  # type: ignore[arg-type]  # wrong on purpose
     refused(
-        lambda: ratings.select("stars").join(films.select(), how="outer"),  # type: ignore[arg-type]
+        lambda: ratings.select("stars").join(films.select(), how="outer"),  # type: ignore[arg-type]  # wrong on purpose
         "how is 'outer'",
         "'left' or 'inner'",
     )
@@ -282,12 +284,14 @@ def test_a_prefix_makes_good_names(prefix: Any) -> None:
 def test_a_condition_filters_its_own_group() -> None:
     query = ratings.select("stars").join(DIRECTED)
 
+    # == makes a condition.
     found = query.filter((ratings["stars"] >= 4) & (films["restricted"] == False) & people["name"].is_not_null())  # noqa: E712
 
     assert found.where == (ratings["stars"] >= 4)
-    assert found.joins[0].query.where == (films["restricted"] == False)  # noqa: E712
+    assert found.joins[0].query.where == (films["restricted"] == False)  # noqa: E712  # == makes a condition
     assert found.joins[0].query.joins[0].query.where == people["name"].is_not_null()
     assert names(found) == names(query)
+    # == makes a condition.
     assert found == query.filter(~((ratings["stars"] < 4) | (films["restricted"] != False) | people["name"].is_null()))  # noqa: E712
 
 

@@ -80,6 +80,7 @@ def after(rows: Rows, operation: str, given: Any) -> tuple[dict[Key, Values], tu
 @given(ROWS, WRITES)
 def test_a_plan_is_what_a_dictionary_would_do(rows: Rows, write: tuple[str, Any]) -> None:
     operation, given = write
+    # There is one.
     engine, table = PolarsEngine(), Table(visits(), visits().spec, Path())  # type: ignore[arg-type]
     current = nw.from_native(frame(rows).lazy().with_columns(ingested_at=pl.lit(NEW_YEAR)))
     if operation in ("delete", "forget"):
@@ -161,6 +162,7 @@ def test_spark_plans_what_polars_plans(tmp_path: Path) -> None:
             overwrite=True,
             spool=lambda: next(folders),
         )
+        # Polars takes a dict of types.
         feed = engine.collect(rows_to_commit(plan, table, LATER)).cast(dict(schema))  # type: ignore[arg-type]
         counts = (plan.inserted, plan.updated, plan.unchanged, plan.deleted, plan.fingerprint)
         made[engine.name] = (counts, feed.sort("trial", "user_id", "at", CHANGE_TYPE))

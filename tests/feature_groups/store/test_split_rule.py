@@ -66,6 +66,7 @@ EARLIEST = datetime.min.replace(tzinfo=timezone(timedelta(hours=2)))
         (lambda: HashSplit(by="user_id"), "give a list such as by="),
         (lambda: HashSplit(by=["a", "a"]), "a column is named twice"),
         (lambda: TimeSplit(test_from=NAIVE), "give a datetime with a time zone"),
+        # Wrong on purpose.
         (lambda: TimeSplit(test_from=TEST, until="2001"), "until is '2001'"),  # type: ignore[arg-type]
         (lambda: TimeSplit(test_from=EARLIEST), "give an instant that exists in UTC"),
         (lambda: TimeSplit(test_from=TEST, embargo=-US), "use a timedelta of 0 or more"),
@@ -74,10 +75,11 @@ EARLIEST = datetime.min.replace(tzinfo=timezone(timedelta(hours=2)))
         (lambda: TimeSplit(test_from=TEST, validation_from=TEST), "no time is left"),
         (lambda: TimeSplit(test_from=TEST, validation_from=TEST - US, embargo=US), "no time is left"),
         (lambda: EntityTimeSplit(HashSplit(), TimeSplit(test_from=TEST)), "make them agree"),
+        # Wrong on purpose.
         (lambda: EntityTimeSplit(HashSplit(), TEST), "write EntityTimeSplit(HashSplit"),  # type: ignore[arg-type]
         (lambda: KFold(1), "k is 1"),
-        (lambda: KFold(2.0), "k is 2.0"),  # type: ignore[arg-type]
-        (lambda: KFold(stratify=["minor"]), "name one column"),  # type: ignore[arg-type]
+        (lambda: KFold(2.0), "k is 2.0"),  # type: ignore[arg-type]  # wrong on purpose
+        (lambda: KFold(stratify=["minor"]), "name one column"),  # type: ignore[arg-type]  # wrong on purpose
         (lambda: Split.from_json({"kind": "hsh"}), "Did you mean 'hash'?"),
         (lambda: Split.from_json({"kind": "hash", "trian": 1}), "unexpected keyword argument 'trian'"),
         (lambda: Split.from_json({"kind": "time", "test_from": "soon", "embargo": 0}), "soon"),
@@ -91,7 +93,7 @@ def test_a_rule_that_means_nothing_is_refused(declare: Callable[[], Split], said
 
 
 def with_(**columns: object) -> pl.DataFrame:
-    return SPINE.with_columns(**columns)  # type: ignore[arg-type]
+    return SPINE.with_columns(**columns)  # type: ignore[arg-type]  # polars takes a dict of types
 
 
 LATE = TimeSplit(test_from=datetime(2024, 1, 1, tzinfo=UTC))
@@ -135,4 +137,4 @@ def test_an_empty_frame_a_missing_entity_and_a_bad_seed_are_refused() -> None:
         HALVES.validate(SPINE.schema, [], "t")
     for seed in (-1, 2**64, True, 1.0):
         with pytest.raises(SplitRefused, match="The seed is"):
-            split(HALVES, SPINE, seed)  # type: ignore[arg-type]
+            split(HALVES, SPINE, seed)  # type: ignore[arg-type]  # wrong on purpose

@@ -34,7 +34,7 @@ def histories(draw: st.DrawFn) -> tuple[list[CommitFiles], list[set[RowFile]]]:
 @settings(deadline=None)
 @given(histories(), st.data())
 def test_needed_are_the_files_of_the_rows_and_changes_of_every_version(history: object, data: st.DataObject) -> None:
-    commits, versions = history  # type: ignore[misc]
+    commits, versions = history  # type: ignore[misc]  # a pair
     kept = data.draw(st.sets(st.sampled_from(range(len(commits)))))
     expected = set()
     for version in kept:
@@ -46,7 +46,7 @@ def test_needed_are_the_files_of_the_rows_and_changes_of_every_version(history: 
 @settings(deadline=None)
 @given(histories(), st.data())
 def test_a_version_is_whole_when_none_of_its_files_is_gone(history: object, data: st.DataObject) -> None:
-    commits, versions = history  # type: ignore[misc]
+    commits, versions = history  # type: ignore[misc]  # a pair
     files = sorted({file for commit in commits for file in commit.files})
     gone = data.draw(st.sets(st.sampled_from(files))) if files else set()
     rows, changes = whole(commits, gone)
@@ -57,7 +57,7 @@ def test_a_version_is_whole_when_none_of_its_files_is_gone(history: object, data
 @settings(deadline=None)
 @given(histories(), st.data())
 def test_whatever_is_kept_stays_whole(history: object, data: st.DataObject) -> None:
-    commits, _ = history  # type: ignore[misc]
+    commits, _ = history  # type: ignore[misc]  # a pair
     kept = data.draw(st.sets(st.sampled_from(range(len(commits)))))
     gone = {file for commit in commits for file in commit.files} - needed(commits, kept)
     rows, changes = whole(commits, gone)

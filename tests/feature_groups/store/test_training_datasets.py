@@ -181,7 +181,7 @@ def test_a_part_is_handed_over_in_the_form_asked_for(made: tuple[StoredFeatureVi
     _, dataset = made
     frame = dataset.train.features
     for form, kind in (("pandas", pd.DataFrame), ("arrow", pa.Table), ("numpy", np.ndarray)):
-        part = dataset.split("train", form)  # type: ignore[arg-type]
+        part = dataset.split("train", form)  # type: ignore[arg-type]  # one of the literals
         assert all(isinstance(found, kind) for found in (part.features, part.labels, part.helpers, part.spine))
         assert part.features.shape == frame.shape
         assert str(frame.shape[0]) in repr(part)
@@ -205,7 +205,7 @@ def test_what_is_not_there_is_said_with_what_is(made: tuple[StoredFeatureView, T
     view, dataset = made
     for odd in (0, 2, -1, True, "1", 1.0):
         with pytest.raises(UnknownTrainingDataset, match="it has 1 to 1"):
-            view.get_training_dataset(odd)  # type: ignore[arg-type]
+            view.get_training_dataset(odd)  # type: ignore[arg-type]  # wrong on purpose
     with pytest.raises(UnknownTrainingDataset, match=r"no part 'all'.* There is: test, train, validation"):
         dataset.split()
     with pytest.raises(UnknownTrainingDataset, match=r"no part 'tets'. Did you mean 'test'"):
@@ -252,7 +252,9 @@ def test_statistics_are_of_each_part_and_drift_is_between_them(view: StoredFeatu
         assert dict(found["country"].top) == dict(frame["country"].drop_nulls().value_counts().rows())
     drift = dataset.drift()
     train, test = dataset.frame("train"), dataset.frame("test")
+    # A number here.
     spread = math.sqrt((train["pages"].var() + test["pages"].var()) / 2)  # type: ignore[operator, arg-type]
+    # A number here.
     assert drift["pages"].size == pytest.approx((test["pages"].mean() - train["pages"].mean()) / spread)  # type: ignore[operator]
     assert drift["pages"].nulls == (
         train["pages"].null_count() / train.height,

@@ -83,6 +83,7 @@ REFUSED: list[tuple[Callable[[], dict[str, Any]], str, str]] = [
     (lambda: {"max_age": {visits: 3}}, "max_age is", "give a dict to timedelta"),
     (lambda: {"known": "as_of"}, "Did you mean 'as_of_event'", "use 'pinned'"),
     (lambda: {"strict": 1}, "strict is 1", "True or False"),
+    # Wrong on purpose.
     (lambda: {"features": [Join(visits.select("pages"), on={"customer": "customer"})]}, "joined on {", "give pairs"),  # type: ignore[arg-type]
     (lambda: {"features": [Join(visits.select("pages"), on=())]}, "joined on ()", "give pairs"),
     (
@@ -106,6 +107,7 @@ REFUSED: list[tuple[Callable[[], dict[str, Any]], str, str]] = [
         "keeps every row of the spine",
         "join it left",
     ),
+    # Wrong on purpose.
     (lambda: {"features": [Join(visits.select("pages"), BY_CUSTOMER, prefix=3)]}, "prefix of visits.v1 is 3", "text"),  # type: ignore[arg-type]
     (
         lambda: {"features": [Join(visits.select("pages"), BY_CUSTOMER, prefix="__n0_")]},
@@ -391,7 +393,7 @@ def test_what_is_reached_through_a_row_that_is_not_there_is_not_there(shop: Feat
 def test_a_static_group_is_read_with_what_was_said_at_the_clock(shop_lake: Any) -> None:
     query = customers.select("customer").join(visits.select("pages"), on="customer")
     for days, pages in ((-1, None), (0, 0), (2.5, 2), (9, 5)):
-        store = opened(shop_lake, clock=lambda now=days: at(now))  # type: ignore[misc]
+        store = opened(shop_lake, clock=lambda now=days: at(now))  # type: ignore[misc]  # bound at once
         made = store.read(query).collect()
         assert dict(made.rows())[0] == pages
 
@@ -479,7 +481,7 @@ def test_scoring_data_is_read_at_the_versions_named(own_shop: FeatureStore) -> N
 def test_a_history_for_scoring_is_that_of_a_training_dataset(own_shop: FeatureStore, engine: str) -> None:
     view = own_shop.get_or_create_feature_view(minors(histories={"seen": History(visits.select("pages"), "customer")}))
     dataset = view.create_training_dataset(spine())
-    made = view.get_batch_history("seen", spine(), engine=engine)  # type: ignore[arg-type]
+    made = view.get_batch_history("seen", spine(), engine=engine)  # type: ignore[arg-type]  # one of the literals
     rows = made.collect() if isinstance(made, pl.LazyFrame) else pl.DataFrame(made.toArrow())
 
     assert rows.sort("__row", "__event").drop("__event").equals(dataset.history("seen"))

@@ -33,7 +33,7 @@ def test_the_store_goes_on_after_commits_of_others(light_store: FeatureStore) ->
     rows: dict[Any, Any] = dict(A) | B
     group.insert(frame(B))
 
-    spark: Any = light_store.shop.spark().spark  # type: ignore[attr-defined]
+    spark: Any = light_store.shop.spark().spark  # type: ignore[attr-defined]  # this one has it
     assert spark.sql(f"optimize delta.`{group.table.path}`").count()
     assert [c.operation for c in group.history(2)] == ["optimize", "insert"]
     _true(group, light_store, rows)

@@ -42,6 +42,7 @@ def gate(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 
 def _rows(batch: Batch) -> pl.DataFrame:
+    # Polars takes a dict of types.
     return batch.rows.engine.collect(batch.rows.frame).cast(dict(SCHEMA))  # type: ignore[arg-type]
 
 

@@ -44,12 +44,15 @@ class Everything(pa.DataFrameModel):
     exact: Annotated[pl.Decimal, 38, 18] = pa.Field(nullable=True)
     money: Annotated[pl.Decimal, 9, 2] = pa.Field(nullable=True)
     numbers: list[int] = pa.Field(nullable=True)
+    # A type for Pandera, none for mypy.
     floats: pl.List(pl.Float32) = pa.Field(nullable=True)  # type: ignore[valid-type]
     doubles: list[float] = pa.Field(nullable=True)
     words: list[str] = pa.Field(nullable=True)
-    days: pl.List(pl.Date) = pa.Field(nullable=True)  # type: ignore[valid-type]
+    days: pl.List(pl.Date) = pa.Field(nullable=True)  # type: ignore[valid-type]  # a type for Pandera, none for mypy
+    # A type for Pandera, none for mypy.
     instants: pl.List(pl.Datetime("us", "UTC")) = pa.Field(nullable=True)  # type: ignore[valid-type]
     flags: list[bool] = pa.Field(nullable=True)
+    # A type for Pandera, none for mypy.
     amounts: pl.List(pl.Decimal(38, 10)) = pa.Field(nullable=True)  # type: ignore[valid-type]
 
 

@@ -439,7 +439,7 @@ def test_a_whole_lake_is_vacuumed_partitions_kept_corrections_and_rejected_rows_
 @pytest.mark.slow
 def test_what_others_committed_is_kept_alike(copied: Copied, light_story: Any) -> None:
     group, table = copied
-    spark: Any = group._store.shop.spark().spark  # type: ignore[attr-defined]
+    spark: Any = group._store.shop.spark().spark  # type: ignore[attr-defined]  # this one has it
     path = group.table.path
     spark.sql(f"alter table delta.`{path}` set tblproperties ('delta.randomizeFilePrefixes' = 'true')")
     changed = dict.fromkeys(list(light_story.rows)[:1], (99.0, "changed", None))
