@@ -15,12 +15,15 @@ from prefect.client.schemas.filters import (
     DeploymentFilterId,
     FlowRunFilter,
     FlowRunFilterIdempotencyKey,
+    FlowRunFilterParentFlowRunId,
     FlowRunFilterState,
     FlowRunFilterStateType,
 )
 from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.client.schemas.sorting import FlowRunSort
 from prefect.deployments import run_deployment
 from prefect.exceptions import ObjectNotFound
+from prefect.states import Crashed
 
 from feature_groups.store import FeatureStore
 from feature_groups.store.errors import ServerUnavailable
@@ -100,13 +103,16 @@ def start_once(deployment: str, reaction: Reaction, parameters: Mapping[str, Any
     """Start a run for what is new, unless one is at work or has been started for it.
 
     The key of the reaction is the run's idempotency key, so that two who decide at once start one run. A run that
-    crashed is started again, `TRIES` times in all; one that failed is a person's to look at, until something moves.
+    crashed is started again, `TRIES` times in all, and what was left running within it has crashed too; one that failed
+    is a person's to look at, until something moves.
 
     Raises:
         ServerUnavailable: The server has no such deployment.
     """
     with get_client(sync_client=True) as client:
-        if busy := _at_work(client, deployment):
+        only = _deployment(client, deployment)
+        _crash_parts(client, only)
+        if busy := _at_work(client, only):
             return Started(None, f"run {busy.name} is at work; what it leaves comes after it")
         known = _started(client, [f"{reaction.key}-{attempt}" for attempt in range(1, TRIES + 1)])
     last = known[-1] if known else None
@@ -131,8 +137,8 @@ def _heard(ids: Iterable[str]) -> set[str]:
     return found
 
 
-def _at_work(client: SyncPrefectClient, name: str) -> FlowRun | None:
-    """A run of the deployment that has begun and not ended."""
+def _deployment(client: SyncPrefectClient, name: str) -> DeploymentFilter:
+    """Of the runs of this deployment."""
     try:
         deployment = client.read_deployment_by_name(name)
     except ObjectNotFound as error:
@@ -142,10 +148,32 @@ def _at_work(client: SyncPrefectClient, name: str) -> FlowRun | None:
             state="was not started; what is new stays pending",
             next_step="make it with: alluvia deploy (or alluvia serve), or name another one.",
         ) from error
-    begun = FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=list(_AT_WORK))))
-    only = DeploymentFilter(id=DeploymentFilterId(any_=[deployment.id]))
+    return DeploymentFilter(id=DeploymentFilterId(any_=[deployment.id]))
+
+
+def _in_state(*types: StateType) -> FlowRunFilterState:
+    return FlowRunFilterState(type=FlowRunFilterStateType(any_=list(types)))
+
+
+def _at_work(client: SyncPrefectClient, only: DeploymentFilter) -> FlowRun | None:
+    """A run of the deployment that has begun and not ended."""
+    begun = FlowRunFilter(state=_in_state(*_AT_WORK))
     found = client.read_flow_runs(flow_run_filter=begun, deployment_filter=only, limit=1)
     return found[0] if found else None
+
+
+def _crash_parts(client: SyncPrefectClient, only: DeploymentFilter) -> None:
+    """End the runs within runs that crashed: one that died before its first sign of life is missed by nobody else."""
+    newest = FlowRunSort.EXPECTED_START_TIME_DESC
+    dead = FlowRunFilter(state=_in_state(StateType.CRASHED))
+    crashed = client.read_flow_runs(flow_run_filter=dead, deployment_filter=only, sort=newest, limit=_PAGE)
+    if not crashed:
+        return
+    within = FlowRunFilter(
+        parent_flow_run_id=FlowRunFilterParentFlowRunId(any_=[run.id for run in crashed]), state=_in_state(*_AT_WORK)
+    )
+    for part in client.read_flow_runs(flow_run_filter=within):
+        client.set_flow_run_state(part.id, Crashed(message="The run that it was part of has crashed."))
 
 
 def _started(client: SyncPrefectClient, keys: list[str]) -> list[FlowRun]:

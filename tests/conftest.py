@@ -38,6 +38,7 @@ class OneStory(LoadFileScheduling):
         return str(Path(scope).parent) if "conformance" in scope else scope
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> OneStory:
     return OneStory(config, log)
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from prefect import State, flow, tags
+from prefect import task as prefect_task
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterId
 from prefect.client.schemas.objects import FlowRun
@@ -127,6 +128,35 @@ def test_a_run_that_crashed_is_started_again_a_few_times_and_one_that_failed_is_
         client.set_flow_run_state(run.id, Failed(message="a contract was broken"), force=True)
     assert "is Failed; what went wrong" in str(woken(lake).message)
     assert len(runs(client, deployed)) == TRIES + 1
+
+
+def test_what_was_left_running_within_a_run_that_crashed_has_crashed_too(
+    store: FeatureStore, lake: Path, client: SyncPrefectClient, deployed: uuid.UUID
+) -> None:
+    @flow
+    def part() -> None: ...
+
+    def begun(whole: FlowRun) -> uuid.UUID:
+        """A run within another, as it stands after its process was killed."""
+        task = client.create_task_run(a_task, whole.id, dynamic_key="0", state=Running())
+        return client.create_flow_run(part, parent_task_run_id=task.id, state=Running()).id
+
+    @prefect_task
+    def a_task() -> None: ...
+
+    write(store, RATINGS)
+    woken(lake)
+    (died,) = runs(client, deployed)
+    inner, other = begun(died), client.create_flow_run(part, state=Running()).id
+    client.set_flow_run_state(died.id, Crashed(message="killed"), force=True)
+    write(store, RATINGS)  # something else is new by now
+    woken(lake)
+
+    found = {run: client.read_flow_run(run).state for run in (inner, other)}
+    assert found[inner] is not None
+    assert found[inner].is_crashed()
+    assert found[other] is not None
+    assert found[other].is_running()
 
 
 def test_events_that_nobody_heard_are_sent_again_once(
