@@ -1,36 +1,45 @@
 """`python -m deployments.local_server ...` is `prefect ...` for a server that keeps its data in SQLite.
 
-Prefect 3.8 counts the events of a trigger in a transaction that reads before it writes. In SQLite such a transaction
-fails at once when anything else was written meanwhile ("database is locked"; no timeout helps against an old snapshot),
-which happens whenever a run ends: events were handled up to four times, and some never. Here the transaction takes the
-write lock when it begins, as Prefect's own do elsewhere (`with_for_update`).
+Prefect 3.8 begins transactions that read before they write. In SQLite such a one fails at once when anything else was
+written meanwhile ("database is locked"; no timeout helps against an old snapshot), which happens whenever several runs
+are at work: events were handled up to four times, some never, and states were refused. What a failed statement left
+behind could be freed in the event loop's thread while its connection waited for the lock in its own: then all stood
+still until SQLite's timeout of 60 s. Here every transaction takes the write lock when it begins, as Prefect's own do
+where they ask for it (`with_for_update`).
 """
 
 from __future__ import annotations
 
 import runpy
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from prefect.server.database.dependencies import provide_database_interface
-from prefect.server.events import triggers
+from prefect.server.database.configurations import SQLITE_BEGIN_MODE, AioSqliteConfiguration
 
 if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncSession
+    from sqlalchemy.ext.asyncio import AsyncSession, AsyncSessionTransaction
 
 
 @asynccontextmanager
-async def locked_session(begin_transaction: bool = False) -> AsyncIterator[AsyncSession]:  # noqa: FBT001  # as theirs
-    """A session of the server's database; a transaction that is begun with it may write from the start."""
-    database = provide_database_interface()
-    async with database.session_context(begin_transaction, with_for_update=begin_transaction) as session:
-        yield session
+async def begin_to_write(
+    _: AioSqliteConfiguration,
+    session: AsyncSession,
+    with_for_update: bool = False,  # noqa: ARG001, FBT001  # as theirs
+) -> AsyncGenerator[AsyncSessionTransaction, None]:
+    """A transaction that may write from its start; what is read beside it, meanwhile, asks for no lock."""
+    async with session.begin() as transaction:
+        mode = SQLITE_BEGIN_MODE.set("IMMEDIATE")
+        try:
+            await session.connection()
+        finally:
+            SQLITE_BEGIN_MODE.reset(mode)
+        yield transaction
 
 
 def mend() -> None:
-    """Let triggers count with it."""
-    triggers.automations_session = locked_session  # type: ignore[assignment, attr-defined]  # theirs is private
+    """Let this process be such a server."""
+    AioSqliteConfiguration.begin_transaction = begin_to_write  # type: ignore[method-assign]  # what this module is for
 
 
 if __name__ == "__main__":

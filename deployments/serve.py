@@ -21,6 +21,8 @@ from feature_groups.store.connect import load_settings
 
 HEARTBEAT_SECONDS = 30
 """How often a run says that it lives; as in `prefect.yaml`."""
+_LOOK_SECONDS = "2"
+"""How often runs that are due are looked for, unless the user has set it: most of what an event waits."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -102,7 +104,7 @@ def work(pool: str, *, data: Path | None = None, lake: Path | None = None, limit
         # The deployments' command is plain `python`: this one, whether its environment is activated or not.
         path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
         # In place of this process, so that whoever ends it ends the worker.
-        os.execve(sys.executable, command, {"PREFECT_WORKER_QUERY_SECONDS": "5", **os.environ, "PATH": path})
+        os.execve(sys.executable, command, {"PREFECT_WORKER_QUERY_SECONDS": _LOOK_SECONDS, **os.environ, "PATH": path})
 
 
 @contextmanager
@@ -111,6 +113,7 @@ def for_runs(data: Path | None, lake: Path | None) -> Iterator[ServerInfo]:
     settings = load_settings()
     folders = {"HOME": settings.home, "LAKE": lake or settings.lake_path, "DATA": raw_files(data)}
     os.environ.update({f"ALLUVIA_{name}": str(path.expanduser().resolve()) for name, path in folders.items()})
+    os.environ.setdefault("PREFECT_RUNNER_POLL_FREQUENCY", _LOOK_SECONDS)  # before the first import of Prefect
     with use_server(ensure_server(settings.home)) as server:
         # The runs are processes of their own, which read it from their environment.
         os.environ.setdefault("PREFECT_FLOWS_HEARTBEAT_FREQUENCY", str(HEARTBEAT_SECONDS))

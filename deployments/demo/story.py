@@ -70,7 +70,7 @@ class Story:
             "ALLUVIA_LAKE": str(home / "lake"),
             "ALLUVIA_DATA": str(home / "delivered"),
             "ALLUVIA_CLOCK": str(home / "now"),
-            # A laptop's runs are asked for by the second; on a server ten seconds are as good.
+            # A month is a minute here.
             "PREFECT_RUNNER_POLL_FREQUENCY": "1",
         }
         os.environ.update(environment)

@@ -1,4 +1,4 @@
-"""Why the local server is not just `prefect server start`: how its triggers count events in SQLite."""
+"""Why the local server is not just `prefect server start`: how its transactions begin in SQLite."""
 
 from __future__ import annotations
 
@@ -7,13 +7,11 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from prefect.server.database.configurations import AioSqliteConfiguration
-from prefect.server.database.dependencies import temporary_database_config
-from prefect.server.events import triggers
+from prefect.server.database.dependencies import provide_database_interface, temporary_database_config
 
 from deployments.local_server import mend
 
@@ -31,7 +29,7 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def database(path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    monkeypatch.setattr(triggers, "automations_session", triggers.automations_session)
+    monkeypatch.setattr(AioSqliteConfiguration, "begin_transaction", AioSqliteConfiguration.begin_transaction)
     with closing(sqlite3.connect(path)) as made:
         made.execute("UPDATE counted SET events = 0")
         made.commit()
@@ -47,9 +45,8 @@ def written_by_others(path: Path) -> None:
 
 
 async def count(path: Path) -> None:
-    """Read, then write, as a trigger does, while somebody else writes in between."""
-    sessions: Any = triggers.automations_session
-    async with sessions(begin_transaction=True) as session:
+    """Read, then write, as the server does, while somebody else writes in between."""
+    async with provide_database_interface().session_context(begin_transaction=True) as session:
         before = (await session.execute(sa.text("SELECT events FROM counted"))).scalar_one()
         other = asyncio.create_task(asyncio.to_thread(written_by_others, path))
         await asyncio.sleep(0.3)
@@ -65,6 +62,43 @@ def test_prefect_itself_fails_when_something_else_was_written_meanwhile(database
 
 def test_the_local_server_counts_every_event(database: Path) -> None:
     mend()
+    asyncio.run(count(database))
+
+    with closing(sqlite3.connect(database)) as found:
+        assert found.execute("SELECT events FROM counted").fetchall() == [(11,)]
+
+
+async def look_beside(path: Path) -> list[int]:
+    """What is read with another session, inside a transaction that has written, and after it."""
+    database, found = provide_database_interface(), []
+    question = sa.text("SELECT events FROM counted")
+
+    async def look() -> None:
+        async with database.session_context() as other:
+            found.append((await other.execute(question)).scalar_one())
+
+    async with database.session_context(begin_transaction=True) as session:
+        await session.execute(sa.text("UPDATE counted SET events = events + 1"))
+        await look()
+    await look()
+    return found
+
+
+def test_what_is_read_beside_a_transaction_waits_for_no_lock(database: Path) -> None:
+    mend()
+    assert asyncio.run(look_beside(database)) == [0, 1]
+
+
+def test_a_transaction_that_fails_leaves_nothing_and_no_lock(database: Path) -> None:
+    mend()
+
+    async def fail() -> None:
+        async with provide_database_interface().session_context(begin_transaction=True) as session:
+            await session.execute(sa.text("UPDATE counted SET events = 99"))
+            raise ValueError
+
+    with pytest.raises(ValueError, match=r"^$"):
+        asyncio.run(fail())
     asyncio.run(count(database))
 
     with closing(sqlite3.connect(database)) as found:
