@@ -129,9 +129,19 @@ def _triggered(client: SyncPrefectClient, home: Path) -> Iterator[Row]:
 
 
 def _waits(client: SyncPrefectClient, ready: Callable[[], bool]) -> list[float]:
-    """Seconds from each event to its run's beginning; each is sent after the run before has ended."""
+    """Seconds from each event to its run's beginning; each is sent when nothing runs any more."""
     _until(ready)
-    return [_wait(client, name) for name in HINTS]
+    waits = []
+    for name in HINTS:
+        waits.append(_wait(client, name))
+        _until(lambda: not any(map(_due, client.read_flow_runs(limit=200))))
+    return waits
+
+
+def _due(run: FlowRun) -> bool:
+    """Whether it should have ended by now."""
+    assert run.state is not None
+    return not run.state.is_final() and (run.next_scheduled_start_time or datetime.now(UTC)) <= datetime.now(UTC)
 
 
 def _wait(client: SyncPrefectClient, name: str) -> float:

@@ -39,7 +39,7 @@ async def begin_to_write(
 
 def mend() -> None:
     """Let this process be such a server."""
-    AioSqliteConfiguration.begin_transaction = begin_to_write  # type: ignore[method-assign]  # what this module is for
+    AioSqliteConfiguration.begin_transaction = begin_to_write  # type: ignore[method-assign, assignment]  # ours
 
 
 if __name__ == "__main__":
