@@ -63,8 +63,9 @@ def rows() -> list[Row]:
     with scratch_home() as settings:
         os.environ["ALLUVIA_HOME"] = str(settings.home)
         try:
-            with use_server(ensure_server(settings.home, own_only=True)) as server, get_client(sync_client=True) as asks:
-                return [*_overheads(), *_pipeline(settings.home), *_triggered(asks, settings.home, server.pid)]
+            server = ensure_server(settings.home, own_only=True)
+            with use_server(server), get_client(sync_client=True) as client:
+                return [*_overheads(), *_pipeline(settings.home), *_triggered(client, settings.home, server.pid)]
         finally:
             stop_server(settings.home)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import uuid
 from pathlib import Path
 from typing import Any
@@ -10,12 +9,10 @@ from typing import Any
 import pytest
 from prefect import flow
 from prefect.client.orchestration import SyncPrefectClient
-from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterName, FlowRunFilterState, FlowRunFilterStateType
-from prefect.client.schemas.objects import FlowRun, StateType
-from prefect.exceptions import PrefectHTTPStatusError
 from prefect.flow_runs import resume_flow_run
 
-from local_server import beside, eventually
+from answering import answered, form, paused
+from local_server import beside
 from models.errors import NotApproved
 from models.registry import Registry
 from released import registry, release
@@ -49,40 +46,6 @@ def asking(made: Registry, asked: dict[str, Any], name: str, hours: float = 0.01
 
 def unique() -> str:
     return f"gate {uuid.uuid4()}"
-
-
-def paused(client: SyncPrefectClient, name: str) -> FlowRun:
-    wanted = FlowRunFilter(
-        name=FlowRunFilterName(any_=[name]),
-        state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.PAUSED])),
-    )
-    eventually(lambda: bool(client.read_flow_runs(flow_run_filter=wanted)))
-    (run,) = client.read_flow_runs(flow_run_filter=wanted)
-    return run
-
-
-def form(client: SyncPrefectClient, run: FlowRun) -> dict[str, Any]:
-    """What the person sees; it is stored a moment after the run has paused."""
-    assert run.state is not None
-    keys: dict[str, str] = run.state.state_details.run_input_keyset or {}
-    found: dict[str, Any] = {}
-
-    def is_there() -> bool:
-        with contextlib.suppress(PrefectHTTPStatusError):
-            for part in ("schema", "description"):
-                found[part] = client.request("GET", f"/flow_runs/{run.id}/input/{keys[part]}").json()
-        return len(found) == 2
-
-    eventually(is_there)
-    return found
-
-
-def answered(client: SyncPrefectClient, name: str, **given: str) -> dict[str, Any]:
-    """Answer in the place of a person, as soon as the run waits; the form it showed."""
-    run = paused(client, name)
-    read = form(client, run)
-    resume_flow_run(run.id, run_input=given)
-    return read
 
 
 @pytest.mark.parametrize(("decision", "word"), [("promote", "approved"), ("reject", "rejected")])

@@ -10,6 +10,7 @@ import pytest
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 
+from answering import answered
 from feature_groups import movies
 from feature_groups.sources.generator import generate
 from feature_groups.store import connect
@@ -18,6 +19,7 @@ from flows import refresh as refreshing
 from flows import training as module
 from flows.comparison import comparison
 from flows.training import Trained, training
+from local_server import beside
 from models.catalogue import Catalogue
 from models.experiments import experiments
 from models.film_names import NAME, TRAINING
@@ -55,10 +57,19 @@ def _one_session(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def trained(place: Place) -> Trained:
-    """The first training on that lake."""
+    """The first training on that lake, which a person approved."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "stop_session", lambda: None)
-        return training(lake=place.lake, parameters=SMALL)
+        return asked_for(place, "promote")
+
+
+def asked_for(place: Place, decision: str) -> Trained:
+    """What comes of a training that asks a person."""
+    given = {"decision": decision, "by": "ada", "reason": "looked at it"}
+    person = beside(lambda: answered(place.client, "training of films", **given))
+    made = training(lake=place.lake, parameters=SMALL, approval=True)
+    person.join()
+    return made
 
 
 def outcomes(trained: Trained) -> dict[str, str]:
@@ -94,13 +105,31 @@ def test_the_first_run_does_every_step_releases_what_it_judged_and_shows_it(plac
     assert {bar.data for bar in place.client.read_artifacts(artifact_filter=wanted)} == {100}
 
 
-def test_a_second_run_trains_nothing_and_the_champion_stays(place: Place, trained: Trained) -> None:
-    again = training(lake=place.lake, parameters=SMALL)
+def test_a_second_run_trains_nothing_asks_nobody_and_the_champion_stays(place: Place, trained: Trained) -> None:
+    again = training(lake=place.lake, parameters=SMALL, approval=True)
 
     assert ran(again) == set()
     assert (again.release, again.blessed) == (trained.release, True)
     assert len(registry(place).releases()) == 1
     assert registry(place).state().number == 1
+
+
+@pytest.mark.slow
+def test_what_a_person_rejects_does_not_serve_and_is_not_asked_about_again(place: Place, tmp_path: Path) -> None:
+    untrained = Place(tmp_path, place.client)
+    generate(untrained.data, events=12_000)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(refreshing, "stop_session", lambda: None)
+        untrained.refresh()
+    rejected = asked_for(untrained, "reject")
+
+    assert (rejected.release, rejected.blessed) == (None, False)
+    (why,) = rejected.reasons
+    assert "rejected by ada" in why
+    assert why.endswith(": looked at it")
+    assert registry(untrained).champion() is None
+    again = training(lake=untrained.lake, parameters=SMALL, approval=True)
+    assert (ran(again), again.reasons, again.release) == (set(), (why,), None)
 
 
 def test_another_parameter_of_the_rankers_leaves_datasets_and_router_alone(place: Place, trained: Trained) -> None:
