@@ -28,7 +28,9 @@ class Settled:
     withdrawn: bool = False
 
 
-def settled(registry: Registry, members: Mapping[str, Reference], threshold: float) -> Settled | None:
+def settled(
+    registry: Registry, members: Mapping[str, Reference], threshold: float, views: Mapping[str, str]
+) -> Settled | None:
     """The champion, where it has these members and is monitored; else one of them that was rolled back; else None.
 
     What a person took out of service is not put back by the next run, but by a person.
@@ -37,12 +39,15 @@ def settled(registry: Registry, members: Mapping[str, Reference], threshold: flo
         registry: Of the releases.
         members: By role; others that a release has besides are made of these.
         threshold: Above which a user counts as a minor.
+        views: Contract of each view that was trained on: one of these members that was trained on a view as it was
+            before cannot be asked.
     """
 
     def made_of(release: Release) -> bool:
         held = release.members
         same = all(role in held and held[role].content == reference.content for role, reference in members.items())
-        return same and release.thresholds.get("minors") == threshold
+        as_now = {used.view: used.contract for used in release.datasets} == dict(views)
+        return same and as_now and release.thresholds.get("minors") == threshold
 
     champion = registry.champion()
     if champion is not None and PROFILE in champion.members and made_of(champion):

@@ -190,7 +190,7 @@ class FilmTraining:
                 trained_on=model.cascade.trained_on(),
                 thresholds={"minors": self.cascade.policy.threshold(self.cascade.routes)},
                 groups=groups_of(self.gate, self.ranking),
-                datasets=(DatasetUsed.of(self.gate), DatasetUsed.of(self.ranking)),
+                datasets=self._datasets,
                 code=digest(closure([FilmTraining], package="models")),
                 made_with=made_with(),
                 verdict=verdict.to_json(),
@@ -208,13 +208,13 @@ class FilmTraining:
         inputs = _contents(age_gate=self.gate, ranking=self.ranking)
         inputs["evaluation"] = {"content": evaluation["report"]}
         inputs |= {role: {"content": ref.content} for role, ref in self._references(router, branches).items()}
-        parameters: dict[str, Any] = {"variant": self.parameters.plain()}
+        parameters: dict[str, Any] = {"variant": self.parameters.plain(), "views": self._views}
         return Stage("release", (gates, judge, Golden, Release, film_profile), parameters, inputs, work)
 
     def settled(self, made: Mapping[str, Output]) -> Settled | None:
         """Why nothing is left to judge of what the steps made: a release of these very members; None without one."""
         members = self._references(made["router"], branches_of(made))
-        return settled(self.registry, members, self.cascade.policy.threshold(self.cascade.routes))
+        return settled(self.registry, members, self.cascade.policy.threshold(self.cascade.routes), self._views)
 
     def candidate(self, router: Output, branches: Mapping[str, Output]) -> FilmModel:
         """The model of what these steps made."""
@@ -233,6 +233,15 @@ class FilmTraining:
         named = {name: value for name, value in output.items() if isinstance(value, Mapping) and "sha256" in value}
         gone = [f"its {name} is gone" for name, value in named.items() if not self.registry.holds(Reference(**value))]
         return [*FilmVectors(self).lost(output), *gone] if "receipt" in output else gone
+
+    @property
+    def _datasets(self) -> tuple[DatasetUsed, ...]:
+        return DatasetUsed.of(self.gate), DatasetUsed.of(self.ranking)
+
+    @property
+    def _views(self) -> dict[str, str]:
+        """Contract of each view that is trained on."""
+        return {used.view: used.contract for used in self._datasets}
 
     @property
     def _beside(self) -> Release | None:

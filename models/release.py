@@ -55,7 +55,7 @@ class DatasetUsed:
 
     Attributes:
         view: ``<name>_v<version>`` of the feature view.
-        contract: sha256 of what the view gives and of the contracts of its groups.
+        contract: sha256 of what the view gives: columns, their types, and where they come from.
         number: Of the dataset among the view's.
         content: Content hash per part and history.
         split: The split rule, as text.
@@ -75,8 +75,7 @@ class DatasetUsed:
         manifest = dataset.manifest
         stored = {f"parts/{name}": part["content"] for name, part in manifest["parts"].items()}
         stored |= {f"histories/{name}": part["content"] for name, part in manifest["histories"].items()}
-        contract = digest({"declaration": manifest["declaration"], "contracts": manifest["contracts"]})
-        split = str(manifest["split_text"])
+        contract, split = str(manifest["declaration"]), str(manifest["split_text"])
         return cls(str(manifest["view"]), contract, dataset.number, stored, split, int(manifest["seed"]))
 
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from feature_groups.store.digest import digest
 from feature_groups.store.errors import InvalidDeclaration, did_you_mean
 from feature_groups.store.feature_view import FeatureView
 from feature_groups.store.names import ROW
@@ -22,7 +21,7 @@ from feature_groups.store.split_rule import Split
 from feature_groups.store.spool import spools_cleared
 from feature_groups.store.training_dataset import TrainingDataset
 from feature_groups.store.training_datasets import TrainingDatasets
-from feature_groups.store.view_contract import view_contract
+from feature_groups.store.view_contract import given
 from feature_groups.store.view_data import history_data, root_spine, view_data
 from feature_groups.store.view_description import ViewDescription, describe_view
 
@@ -55,8 +54,8 @@ class StoredFeatureView:
 
     @property
     def contract(self) -> str:
-        """sha256 of what it gives and of the contracts of its groups, as in the manifests of its datasets."""
-        return digest(view_contract(self._store, self.declaration))
+        """sha256 of what it gives, as in the manifests of its datasets; a model trained on it relies on no more."""
+        return given(self.declaration)
 
     def served_versions(self, as_of: Versions = None) -> dict[str, Pin]:
         """The version of every group that scoring reads: of features, inference helpers and histories; by group id."""

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+import pandera.polars as pa
 import polars as pl
 import pytest
 from prefect.client.orchestration import SyncPrefectClient
 
-from feature_groups import predictions
+from feature_groups import predictions, user_activity
 from feature_groups.store import connect
 from feature_groups.store.step_errors import NoSuchStep, StepNotReady
 from feature_groups.store.step_plan import Plan
@@ -23,11 +25,13 @@ from flows.scoring import scoring
 from flows.step import step
 from flows.training import training
 from models import cascade_fit, film_rows, model_steps
+from models.errors import WrongView
 from models.film_names import TRAINING
 from models.film_parameters import FilmParameters
 from models.film_pipeline import plan
 from models.film_replay import replay
 from models.model_steps import ModelSteps
+from released import BLESSED
 from small_world import files, foretold
 
 VARIANT = QUICK.model_copy(update={"miss_cost": 3.0})
@@ -90,6 +94,18 @@ def change_code(made: FilmLake, patch: pytest.MonkeyPatch) -> None:
     patch.setattr(film_rows, "router_rows", rows_again)  # called by what predicts
 
 
+class Stricter(user_activity.Contract):
+    """One row per user and instant."""
+
+    user_id: int = pa.Field(ge=0)
+
+
+def change_a_contract(made: FilmLake, patch: pytest.MonkeyPatch) -> None:
+    changed = replace(user_activity.v1, contract=Stricter)
+    for name in ("contract", "spec"):
+        patch.setitem(vars(user_activity.v1), name, getattr(changed, name))
+
+
 def move_an_input_that_changes_nothing(made: FilmLake, patch: pytest.MonkeyPatch) -> None:
     made.rate([(1, made.restricted()[0], 1)], age_gate.now(made.store) + timedelta(hours=1))
 
@@ -108,6 +124,12 @@ CHANGES: dict[str, tuple[Act, FilmParameters, dict[str, str]]] = {
     "nothing": (lambda made, patch: None, VARIANT, {}),
     # The branches are made again as they were, so what judges them is skipped.
     "code": (change_code, VARIANT, dict.fromkeys([*BRANCHES, "predictions"], "code changed: ")),
+    # The datasets are made again as they were; the champion, asked by the same columns, goes on answering.
+    "a contract": (
+        change_a_contract,
+        VARIANT,
+        dict.fromkeys(["age_gate_v1", "ranking_v1"], "contract changed: user_activity_v1"),
+    ),
     "a parameter": (
         lambda made, patch: None,
         VARIANT.model_copy(update={"ece": 0.5}),
@@ -157,6 +179,21 @@ def test_a_change_executes_what_depends_on_it_as_the_plan_said(
     assert {name: why[: len(expected[name])] for name, why in made.items()} == expected
     foretold(told, made)
     assert executed(lake, parameters) == {}
+
+
+def test_where_the_champion_cannot_be_asked_any_more_a_training_makes_one_that_can(lake: FilmLake) -> None:
+    champion = lake.registry.champion()
+    assert champion is not None
+    before = replace(champion, datasets=tuple(replace(used, contract="0" * 64) for used in champion.datasets))
+    lake.registry.promote(lake.registry.release(before))
+    with pytest.raises(WrongView):
+        scoring(lake=lake.lake, engine="polars")
+    made = lake.registry.get(training(lake=lake.lake, engine="polars", parameters=QUICK).candidate)
+
+    assert (made.parent, made.members["router"]) == (before.id, champion.members["router"]), "of what is there already"
+    # So few ratings bless nothing by themselves.
+    lake.registry.promote(lake.registry.release(replace(made, verdict=BLESSED)))
+    assert [one.outcome for one in scoring(lake=lake.lake, engine="polars").steps] == ["run", "run"]
 
 
 def test_steps_are_done_one_by_one_and_say_what_they_still_need(lake: FilmLake) -> None:

@@ -15,7 +15,6 @@ import polars as pl
 import pytest
 
 from feature_groups.store import FeatureStore, History, Join, OnDemand
-from feature_groups.store.digest import digest
 from feature_groups.store.errors import AlluviaError, DeclarationChanged, InvalidDeclaration, SchemaMismatch
 from shop import (
     CUSTOMERS,
@@ -488,7 +487,7 @@ def test_a_history_for_scoring_is_that_of_a_training_dataset(own_shop: FeatureSt
     with pytest.raises(InvalidDeclaration, match=r"no history 'sen'\. Did you mean 'seen'"):
         view.get_batch_history("sen", spine())
     manifest = dataset.manifest
-    assert view.contract == digest({name: manifest[name] for name in ("declaration", "contracts")})
+    assert view.contract == manifest["declaration"]
 
 
 def test_scoring_leaves_nothing_behind(own_shop: FeatureStore) -> None:
