@@ -150,12 +150,13 @@ class MultiHot(Lists):
     def encode(self, frame: pl.DataFrame) -> sparse.csr_array:
         """Shape (n, columns), sparse."""
         lists = frame[self.column].to_list()
-        row = np.repeat(np.arange(frame.height), [len(values or ()) for values in lists])
+        ends = np.cumsum([0, *(len(values or ()) for values in lists)])
         found = [value for values in lists if values for value in values]
         place = places(found, self._places, other=len(self.levels) if self.other else -1)
         kept = place >= 0
-        at = (row[kept], place[kept])
-        rows = sparse.csr_array((np.ones(len(at[0])), at), shape=(frame.height, len(self.columns)))
+        before = np.concatenate([[0], np.cumsum(kept)])
+        at = (place[kept], before[ends])
+        rows = sparse.csr_array((np.ones(len(at[0])), *at), shape=(frame.height, len(self.columns)))
         rows.sum_duplicates()
         if not self.counted:
             rows.data[:] = 1

@@ -47,10 +47,11 @@ class Numbers:
 
     def encode(self, frame: pl.DataFrame) -> NDArray[np.float64]:
         """Shape (n, columns x powers); NaN where missing."""
-        # Column by column: for one row, a query would cost more than all the rest.
-        columns = (frame.get_column(name) for name in self.reads)
-        numbers = [c if c.dtype == pl.Float64 else c.cast(pl.Float64) for c in columns]
-        found = pl.DataFrame(numbers).to_numpy()
+        found = np.empty((frame.height, len(self.reads)))
+        # Column by column: for one row, a query or a frame would cost more than all the rest.
+        for place, name in enumerate(self.reads):
+            column = frame.get_column(name)
+            found[:, place] = (column if column.dtype == pl.Float64 else column.cast(pl.Float64)).to_numpy()
         known = (np.where(np.isfinite(found), found, np.nan) - self.centre) / self.scale
         made = np.empty((*known.shape, len(self.powers)))
         power = np.ones_like(known)

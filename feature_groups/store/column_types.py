@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import Annotated
 
 import polars as pl
@@ -36,7 +37,11 @@ def type_name(dtype: object) -> str:
     Raises:
         ValueError: The type is not storable; the message says what to use instead.
     """
-    instance = dtype() if isinstance(dtype, type) and issubclass(dtype, pl.DataType) else dtype
+    return _name(dtype() if isinstance(dtype, type) and issubclass(dtype, pl.DataType) else dtype)
+
+
+@cache
+def _name(instance: object) -> str:
     if isinstance(instance, pl.Decimal):
         precision = instance.precision or MAX_PRECISION
         if precision > MAX_PRECISION:
