@@ -52,13 +52,19 @@ def resumed(run: str) -> tuple[str, Request]:
 
 
 def _found(client: SyncPrefectClient, run: str) -> FlowRun:
+    from datetime import UTC, datetime
+
     from prefect.client.schemas.filters import (
         FlowFilter,
         FlowFilterName,
         FlowRunFilter,
+        FlowRunFilterExpectedStartTime,
         FlowRunFilterName,
         FlowRunFilterParentTaskRunId,
+        FlowRunFilterState,
+        FlowRunFilterStateType,
     )
+    from prefect.client.schemas.objects import StateType
     from prefect.client.schemas.sorting import FlowRunSort
     from prefect.exceptions import ObjectNotFound
 
@@ -68,11 +74,16 @@ def _found(client: SyncPrefectClient, run: str) -> FlowRun:
     except (ValueError, ObjectNotFound):
         pass  # no id: then it is a name
     ours = FlowFilter(name=FlowFilterName(any_=[WHOLE, *FLOWS]))
-    own = FlowRunFilter(parent_task_run_id=FlowRunFilterParentTaskRunId(is_null_=True))
+    # Schedules have made runs of the days to come.
+    begun: dict[str, Any] = {
+        "expected_start_time": FlowRunFilterExpectedStartTime.model_validate({"before_": datetime.now(UTC)}),
+        "state": FlowRunFilterState(type=FlowRunFilterStateType(not_any_=[StateType.SCHEDULED])),
+    }
+    own = FlowRunFilter(parent_task_run_id=FlowRunFilterParentTaskRunId(is_null_=True), **begun)
     recent = client.read_flow_runs(flow_filter=ours, flow_run_filter=own, sort=newest, limit=_RECENT)
     if run == LAST and recent:
         return recent[0]
-    named = FlowRunFilter(name=FlowRunFilterName(any_=[run]))
+    named = FlowRunFilter(name=FlowRunFilterName(any_=[run]), **begun)
     if run != LAST and (found := client.read_flow_runs(flow_run_filter=named, sort=newest, limit=1)):
         return found[0]
     what = f"The server knows no such run. {did_you_mean(run, {one.name for one in recent})}"

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from prefect.client.orchestration import SyncPrefectClient
+from prefect.states import Scheduled
 
 from deployments.pipeline import Request, run_pipeline
 from deployments.resume import resumed
@@ -63,6 +65,8 @@ def test_a_failed_run_is_taken_up_with_its_own_parameters_and_does_only_what_was
 
 
 def test_a_run_of_the_whole_pipeline_is_taken_up_from_its_refresh_on(asked: Request, client: SyncPrefectClient) -> None:
+    tomorrow = Scheduled(scheduled_time=datetime.now(UTC) + timedelta(days=1))
+    client.create_flow_run(pipeline, name="of tomorrow", state=tomorrow)
     assert pipeline(data=asked.data, lake=asked.lake, engine="polars", train=False, return_state=True).is_failed()
     name, again = resumed("last")
 

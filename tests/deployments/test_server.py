@@ -24,6 +24,7 @@ from prefect.settings import get_current_settings as current
 from deployments import server
 from deployments.server import ServerInfo, ensure_server, server_status, stop_server, use_server
 from feature_groups.store.errors import ServerUnavailable
+from local_server import gone
 
 CALLER = "import sys, pathlib, deployments.server as s; print(s.ensure_server(pathlib.Path(sys.argv[1])).pid)"
 
@@ -87,11 +88,6 @@ def get(info: ServerInfo, path: str, method: str = "GET", **headers: str) -> tup
         api.request(method, path, headers={name.replace("_", "-"): value for name, value in headers.items()})
         response = api.getresponse()
         return response.status, response.read()
-
-
-def gone(pid: int) -> bool:
-    state = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True).stdout
-    return not state.strip() or state.startswith("Z")
 
 
 def test_reuse_is_immediate_and_the_same_server(real_home: Path) -> None:

@@ -215,14 +215,14 @@ def test_a_champion_from_before_profiles_is_released_again_by_the_next_training(
     assert champion is not None
     members = {role: member for role, member in champion.members.items() if role != PROFILE}
     held = {role: members[role] for role in ("router", OUT_OF_FOLD, *(b.name for b in QUICK.cascade().branches))}
-    threshold = champion.thresholds["minors"]
-    found = settled(made.registry, held, threshold)
+    known = champion.thresholds["minors"], {used.view: used.contract for used in champion.datasets}
+    found = settled(made.registry, held, *known)
     assert found is not None
     assert found.release == champion.id
 
     made.registry.promote(made.registry.release(replace(champion, members=members)))
 
-    assert settled(made.registry, held, threshold) is None
+    assert settled(made.registry, held, *known) is None
     with pytest.raises(NotWatched, match="make run"):
         FilmMonitoring.of(made.store)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -65,3 +66,14 @@ def eventually(holds: Callable[[], bool], seconds: float = 20) -> None:
     patience = time.monotonic() + seconds
     while not holds() and time.monotonic() < patience:
         time.sleep(0.1)
+
+
+def gone(pid: int) -> bool:
+    """Whether a process has ended; one that has lost its memory, and with it its arguments, is about to."""
+
+    def ended() -> bool:
+        state = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True).stdout
+        return not state.strip() or state.startswith("Z")
+
+    eventually(ended, seconds=5)
+    return ended()
