@@ -178,12 +178,12 @@ def test_triggers_start_one_deployment_and_say_what_woke_it(
         # What the pipeline says wakes nobody before it has ended.
         labels |= {} if event == "data.delivered" else {"alluvia.within": "!pipeline"}
         assert (trigger["expect"], trigger["match"]) == ([event], {"prefect.resource.id": resource, **labels})
-        assert 0 < trigger["within"] <= 5, "a burst starts one run, which begins to look after it"
+        assert 0 < trigger["within"] <= 2, "a burst starts one run, which begins to look after it"
         assert action["deployment_id"] == str(registered["reconcile"].id)
         assert "event.event" in action["parameters"]["because"]["template"]
     ended = found[ENDED]["trigger"]
     assert ended["match_related"]["prefect.resource.name"] == "pipeline"
-    assert 0 < ended["within"] <= 5, "what came during a run is looked at after each, once"
+    assert 0 < ended["within"] <= 2, "what came during a run is looked at after each, once"
 
 
 def test_anybody_outside_can_say_that_data_was_delivered(client: SyncPrefectClient) -> None:
