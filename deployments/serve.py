@@ -18,6 +18,7 @@ from deployments.command import ended
 from deployments.pipeline import raw_files
 from deployments.server import ServerInfo, ensure_server, use_server
 from feature_groups.store.connect import load_settings
+from feature_groups.store.errors import InvalidSettings, did_you_mean
 
 HEARTBEAT_SECONDS = 30
 """How often a run says that it lives; as in `prefect.yaml`."""
@@ -98,13 +99,29 @@ def work(pool: str, *, data: Path | None = None, lake: Path | None = None, limit
     Raises:
         SourceMissing: There is no such folder.
         ServerUnavailable: The server did not come up.
+        InvalidSettings: There is no such pool; Prefect would make it, and wait for runs that nobody sends there.
     """
     with for_runs(data, lake):
+        _require_pool(pool)
         command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", pool, "--limit", str(limit)]
         # The deployments' command is plain `python`: this one, whether its environment is activated or not.
         path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
         # In place of this process, so that whoever ends it ends the worker.
         os.execve(sys.executable, command, {"PREFECT_WORKER_QUERY_SECONDS": _LOOK_SECONDS, **os.environ, "PATH": path})
+
+
+def _require_pool(name: str) -> None:
+    from prefect import get_client
+
+    with get_client(sync_client=True) as client:
+        known = [pool.name for pool in client.read_work_pools()]
+    if name not in known:
+        raise InvalidSettings(
+            f"work pool {name!r}",
+            what=f"The server has none of that name. {did_you_mean(name, known)}",
+            state="got no worker",
+            next_step=f"name another, or make it with the deployments on it: alluvia deploy --pool {name}",
+        )
 
 
 @contextmanager

@@ -100,11 +100,15 @@ class Source:
         if path.is_file():
             return path
         folder = path.parent
-        known = [p.name for p in folder.iterdir()] if folder.is_dir() else []
+        if path.exists():
+            what = f"{str(path)!r} is no file."
+        elif not folder.is_dir():
+            what = f"There is no file {str(path)!r}. There is no folder {str(folder)!r} either."
+        else:
+            what = f"There is no file {str(path)!r}. {did_you_mean(path.name, [p.name for p in folder.iterdir()])}"
         raise SourceMissing(
             f"source {self.name!r}",
-            what=f"There is no file {str(path)!r}. "
-            + (did_you_mean(path.name, known) if folder.is_dir() else f"There is no folder {str(folder)!r} either."),
+            what=what,
             state="was not read",
             next_step="give the folder that holds it, e.g. make run DATA=path/to/folder.",
         )

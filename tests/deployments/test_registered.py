@@ -8,6 +8,7 @@ import sys
 import threading
 import uuid
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from queue import Queue
 from typing import Any
@@ -22,7 +23,7 @@ from prefect.client.schemas.responses import DeploymentResponse
 from prefect.exceptions import PrefectHTTPStatusError
 from prefect.states import Failed
 
-from deployments import declared
+from deployments import declared, serve
 from deployments.automations import automations as declared_automations
 from deployments.automations import register
 from deployments.register import deploy, prepare
@@ -91,6 +92,15 @@ def test_one_run_at_a_time_of_each_but_of_single_steps_and_of_reconciling(
     }
     options = [one.concurrency_options for one in registered.values()]
     assert {option.collision_strategy.value for option in options if option} == {"ENQUEUE"}
+
+
+def test_a_worker_of_a_pool_that_is_none_does_not_wait_for_ever(
+    registered: dict[str, DeploymentResponse], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serve.os, "execve", lambda *_: pytest.fail("it became a worker"))
+    monkeypatch.setattr(serve, "for_runs", lambda *_: nullcontext())
+    with pytest.raises(InvalidSettings, match=r"none of that name\. Did you mean 'alluvia'\?\n.*--pool aluvia"):
+        serve.work("aluvia", data=tmp_path)
 
 
 def test_schedules_have_a_name_and_a_time_zone(registered: dict[str, DeploymentResponse]) -> None:

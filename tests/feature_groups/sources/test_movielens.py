@@ -121,6 +121,9 @@ def test_a_missing_file_is_told_with_what_is_there(tmp_path: Path, read: Callabl
     (tmp_path / "rating.dat").touch()
     with pytest.raises(SourceMissing, match=r"ratings\.dat'\. Did you mean 'rating\.dat'\?"):
         read(movielens.ratings, tmp_path)
+    (tmp_path / "ratings.dat").mkdir()
+    with pytest.raises(SourceMissing, match=r"ratings\.dat' is no file\."):
+        read(movielens.ratings, tmp_path)
     with pytest.raises(SourceMissing, match="There is no folder"):
         read(movielens.ratings, tmp_path / "nowhere")
 
