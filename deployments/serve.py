@@ -23,7 +23,7 @@ from feature_groups.store.errors import InvalidSettings, did_you_mean
 HEARTBEAT_SECONDS = 30
 """How often a run says that it lives; as in `prefect.yaml`."""
 _LOOK_SECONDS = "1"
-"""How often runs that are due are looked for, unless the user has set it: most of what an event waits."""
+"""How often runs that are due are looked for, unless the user has set it."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -47,6 +47,7 @@ v1 = FeatureGroup(
     contract=Contract,
     keep="latest",
     foreign_key={"user_id": users.v1, "movie_id": movies.v1},
+    freshness=timedelta(days=35),  # deliveries are monthly
     owner="recommendations",
     tags={"example": "movielens"},
 )

@@ -21,8 +21,9 @@ from prefect.client.schemas.objects import FlowRun, StateType
 
 from feature_groups.store.errors import ServerUnavailable
 
+PIPELINE, RECONCILER = "pipeline", "reconcile"
 QUIET = 45.0
-"""Seconds without a run after which nothing more is expected; where the pipeline ran, the reconciler comes sooner."""
+"""Seconds without a run after which nothing more is expected, whatever the lake says."""
 
 PATIENCE = 120.0
 """Seconds within which an event must have started something."""
@@ -45,14 +46,20 @@ def deliver(client: SyncPrefectClient, source: str) -> datetime:
     return now
 
 
-def settled(client: SyncPrefectClient, since: datetime, log: Path, told: Callable[[str], None]) -> list[FlowRun]:
+def settled(
+    client: SyncPrefectClient, since: datetime, log: Path, told: Callable[[str], None], idle: Callable[[], bool]
+) -> list[FlowRun]:
     """Wait until everything that an event started has ended.
+
+    Where the lake itself says that nothing is left to do, the reconciler that comes after every run of the pipeline is
+    not waited for.
 
     Args:
         client: Of the server.
         since: When the event was sent.
         log: Of the process that serves the deployments; named when nothing starts.
         told: Hears in a line what is at work.
+        idle: Whether nothing is left that a reconciler would start a run for; asked once after each pipeline.
 
     Returns:
         The runs that began since then, oldest first.
@@ -61,7 +68,8 @@ def settled(client: SyncPrefectClient, since: datetime, log: Path, told: Callabl
         ServerUnavailable: Nothing started.
     """
     quiet = begun = time.monotonic()
-    last = ""
+    last, asked = "", 0
+    flows = {flow.id: flow.name for flow in client.read_flows()}
     while True:
         active = client.read_flow_runs(
             flow_run_filter=FlowRunFilter(
@@ -69,9 +77,16 @@ def settled(client: SyncPrefectClient, since: datetime, log: Path, told: Callabl
             )
         )
         now = time.monotonic()
+        if all(flows[run.flow_id] == RECONCILER for run in active):
+            ended = [run for run in _began(client, since) if flows[run.flow_id] == PIPELINE]
+            if len(ended) > asked and idle():
+                return _began(client, since)
+            asked = len(ended)
         if active:
             quiet = now
-            line = ", ".join(sorted(f"{run.name} ({run.state_name})" for run in active))
+            # Until it begins, a run that an event started has a random name.
+            named = [(run.name if run.start_time else flows[run.flow_id], run.state_name) for run in active]
+            line = ", ".join(sorted(f"{name} ({state})" for name, state in named))
             if line != last:
                 told(line)
             last = line
@@ -104,7 +119,7 @@ def nothing_left(runs: list[FlowRun]) -> bool:
     newest = runs[-1]
     begun = newest.start_time
     after_all = begun is not None and all(run.end_time is not None and run.end_time <= begun for run in runs[:-1])
-    return after_all and newest.name.startswith("reconcile") and newest.state_name == "Skipped"
+    return after_all and newest.name.startswith(RECONCILER) and newest.state_name == "Skipped"
 
 
 def _began(client: SyncPrefectClient, since: datetime) -> list[FlowRun]:

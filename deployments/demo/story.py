@@ -8,7 +8,7 @@ import re
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from prefect import get_client
@@ -17,13 +17,14 @@ from prefect.client.schemas.actions import DeploymentUpdate
 from prefect.client.schemas.objects import FlowRun
 from rich.console import Console
 
-from deployments.demo.runs import deliver, seconds_by_flow, settled
+from deployments.demo.runs import PIPELINE, RECONCILER, deliver, seconds_by_flow, settled
 from deployments.demo.served import deployments_served
 from deployments.demo.timeline import Happened, Timeline
 from feature_groups.sources.generator_deliveries import deliver as deliver_damaged
 from feature_groups.sources.replay import Month, Replay
 from feature_groups.store import connect
 from models.film_names import NAME
+from models.film_reaction import film_reaction
 from models.graph_picture import page
 from models.lake_graph import lake_graph
 from models.lake_map import LakeMap
@@ -31,7 +32,6 @@ from models.page import write_page
 from models.registry import Registry
 
 SOURCE = "movielens"
-PIPELINE = "pipeline"
 COOL_DOWN_DAYS = 40
 """Replayed days between two trainings, at least."""
 
@@ -112,9 +112,9 @@ class Story:
         """How long which flow ran, of so many seconds in all; the rest is processes that start, and events."""
         by_flow = seconds_by_flow(self._client)
         whole = by_flow.pop(PIPELINE, 0.0)
-        parts = sum(seconds for name, seconds in by_flow.items() if name != "reconcile")
+        parts = sum(seconds for name, seconds in by_flow.items() if name != RECONCILER)
         shown = {**by_flow, "the pipeline around them": whole - parts}
-        shown["starting processes, events, waiting"] = total - whole - by_flow.get("reconcile", 0.0)
+        shown["starting processes, events, waiting"] = total - whole - by_flow.get(RECONCILER, 0.0)
         return ", ".join(f"{name} {seconds:.0f} s" for name, seconds in shown.items() if seconds >= 1)
 
     def _graph(self) -> Path:
@@ -130,7 +130,7 @@ class Story:
         """Send the event, wait, and write down what came of it."""
         self._console.print(f"[bold]{at:%Y-%m-%d}[/bold]  {what}")
         began = time.monotonic()
-        runs = settled(self._client, deliver(self._client, SOURCE), self._log, self._say)
+        runs = settled(self._client, deliver(self._client, SOURCE), self._log, self._say, self._idle)
         pipelines = [run for run in runs if run.name.startswith(PIPELINE)]
         first = pipelines[0] if pipelines else None
         self._add(Happened(at, "delivery", what, _came_of(first), time.monotonic() - began))
@@ -143,6 +143,12 @@ class Story:
             self._add(Happened(at, "drift", reasons, "a training was asked for"))
         for kind, came, why in self._released():
             self._add(Happened(at, kind, came, why))
+
+    def _idle(self) -> bool:
+        """Whether the reconciler, as it is deployed, would start nothing."""
+        asked = self._client.read_deployment_by_name(f"{RECONCILER}/alluvia").parameters
+        cool_down, new_rows = timedelta(hours=asked["cool_down_hours"]), asked["new_rows_percent"] / 100
+        return not film_reaction(connect(), self._home / "delivered", cool_down=cool_down, new_rows=new_rows).run
 
     def _alarms(self) -> list[str]:
         """Why trainings were asked for since the last look."""
@@ -179,8 +185,8 @@ class Story:
 def _for_a_year_in_minutes(client: SyncPrefectClient) -> None:
     """Set what anybody can set in the dashboard: fewer trainings, and only the rankers that are quickly tuned."""
     for name, more in (
-        ("reconcile/alluvia", {"cool_down_hours": COOL_DOWN_DAYS * 24}),
-        ("pipeline/alluvia", {"parameters": {"rankers": ["ease"]}}),
+        (f"{RECONCILER}/alluvia", {"cool_down_hours": COOL_DOWN_DAYS * 24}),
+        (f"{PIPELINE}/alluvia", {"parameters": {"rankers": ["ease"]}}),
     ):
         deployment = client.read_deployment_by_name(name)
         client.update_deployment(deployment.id, DeploymentUpdate(parameters=deployment.parameters | more))
