@@ -47,7 +47,7 @@ def deliver(client: SyncPrefectClient, source: str) -> datetime:
 
 
 def settled(
-    client: SyncPrefectClient, since: datetime, log: Path, told: Callable[[str], None], idle: Callable[[], bool]
+    client: SyncPrefectClient, since: datetime, log: Path, told: Callable[[str], None], left: Callable[[], str]
 ) -> list[FlowRun]:
     """Wait until everything that an event started has ended.
 
@@ -59,7 +59,7 @@ def settled(
         since: When the event was sent.
         log: Of the process that serves the deployments; named when nothing starts.
         told: Hears in a line what is at work.
-        idle: Whether nothing is left that a reconciler would start a run for; asked once after each pipeline.
+        left: Says what a reconciler would start a run for, nothing when idle; asked once after each pipeline.
 
     Returns:
         The runs that began since then, oldest first.
@@ -79,9 +79,11 @@ def settled(
         now = time.monotonic()
         if all(flows[run.flow_id] == RECONCILER for run in active):
             ended = [run for run in _began(client, since) if flows[run.flow_id] == PIPELINE]
-            if len(ended) > asked and idle():
-                return _began(client, since)
-            asked = len(ended)
+            if len(ended) > asked:
+                asked = len(ended)
+                if not (more := left()):
+                    return _began(client, since)
+                told(f"still to do: {more}")
         if active:
             quiet = now
             # Until it begins, a run that an event started has a random name.

@@ -130,7 +130,7 @@ class Story:
         """Send the event, wait, and write down what came of it."""
         self._console.print(f"[bold]{at:%Y-%m-%d}[/bold]  {what}")
         began = time.monotonic()
-        runs = settled(self._client, deliver(self._client, SOURCE), self._log, self._say, self._idle)
+        runs = settled(self._client, deliver(self._client, SOURCE), self._log, self._say, self._left)
         pipelines = [run for run in runs if run.name.startswith(PIPELINE)]
         first = pipelines[0] if pipelines else None
         self._add(Happened(at, "delivery", what, _came_of(first), time.monotonic() - began))
@@ -144,11 +144,12 @@ class Story:
         for kind, came, why in self._released():
             self._add(Happened(at, kind, came, why))
 
-    def _idle(self) -> bool:
-        """Whether the reconciler, as it is deployed, would start nothing."""
+    def _left(self) -> str:
+        """What the reconciler, as it is deployed, would start a run for; empty when nothing."""
         asked = self._client.read_deployment_by_name(f"{RECONCILER}/alluvia").parameters
         cool_down, new_rows = timedelta(hours=asked["cool_down_hours"]), asked["new_rows_percent"] / 100
-        return not film_reaction(connect(), self._home / "delivered", cool_down=cool_down, new_rows=new_rows).run
+        found = film_reaction(connect(), self._home / "delivered", cool_down=cool_down, new_rows=new_rows)
+        return found.why if found.run else ""
 
     def _alarms(self) -> list[str]:
         """Why trainings were asked for since the last look."""

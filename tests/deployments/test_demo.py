@@ -5,13 +5,15 @@ import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
-from prefect.client.schemas.objects import FlowRun
+from prefect.client.schemas.filters import FlowRunFilter
+from prefect.client.schemas.objects import Flow, FlowRun
 
 from deployments.demo.app import main
-from deployments.demo.runs import nothing_left
+from deployments.demo.runs import nothing_left, settled
 from deployments.demo.story import in_short
 from deployments.demo.timeline import Happened, timeline_table
 from feature_groups.sources.generator import generate
@@ -87,6 +89,44 @@ def test_all_is_done_when_a_reconciler_found_nothing_after_all_the_others() -> N
     assert not nothing_left(reconciler_and_pipeline("Completed", 12)), "it started another run"
     assert not nothing_left(reconciler_and_pipeline("Skipped", 5)), "the pipeline was still at work"
     assert not nothing_left(reconciler_and_pipeline("Skipped", 12)[:1]), "nobody has looked yet"
+
+
+class Server:
+    """Knows a pipeline that has ended; the reconciler after it ends when it was looked at for the third time."""
+
+    def __init__(self) -> None:
+        self.looks = 0
+        self.flows = [Flow(id=uuid4(), name=name) for name in ("pipeline", "reconcile")]
+
+    def read_flows(self) -> list[Flow]:
+        return self.flows
+
+    def read_flow_runs(self, flow_run_filter: FlowRunFilter) -> list[FlowRun]:
+        pipeline, last = reconciler_and_pipeline("Skipped", 12)
+        pipeline.flow_id, last.flow_id = (flow.id for flow in self.flows)
+        if flow_run_filter.state is None:
+            return [pipeline] if self.looks < 3 else [pipeline, last]
+        self.looks += 1
+        last.start_time, last.name, last.state_name = None, "quirky-sunfish", "Scheduled"
+        return [last] if self.looks < 3 else []
+
+
+@pytest.mark.parametrize(("left", "looks", "runs"), [("", 1, 1), ("drift", 3, 2)])
+def test_the_last_reconciler_is_waited_for_only_where_the_lake_says_that_there_is_something_left(
+    left: str, looks: int, runs: int, tmp_path: Path
+) -> None:
+    server, told, asked = Server(), [], []
+    client: Any = server
+
+    def ask() -> str:
+        asked.append("once")
+        return left
+
+    ended = settled(client, NOW, tmp_path / "log", told.append, ask)
+
+    assert (server.looks, len(ended), asked) == (looks, runs, ["once"])
+    # Not by the random name that it has until it begins.
+    assert told == (["still to do: drift", "reconcile (Scheduled)"] if left else [])
 
 
 @pytest.mark.slow
