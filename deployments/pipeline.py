@@ -97,7 +97,8 @@ def run_pipeline(asked: Request) -> Ran:
     wanted = [name for name in reached if kinds & set(FLOWS[name])]
     with session_kept():
         if "refresh" in wanted:
-            ran.refreshed, failed = _refreshed(refresh, {"data": asked.data, **asked.given("refresh")})
+            given = {"data": asked.data, "parameters": variant, **asked.given("refresh")}
+            ran.refreshed, failed = _refreshed(refresh, given)
             ran.errors += failed
         if not ran.errors:
             after_refresh(ran, wanted, asked, {"training": training, "scoring": scoring})

@@ -62,7 +62,7 @@ def pipeline(
     versions, notices = Outbox(store, PIPELINE).newest(WATCHED)
     stopped: State[Any] | None = None
     with tags(PART), session_kept():
-        refreshed = refresh(data=data, lake=lake, engine=engine)
+        refreshed = refresh(data=data, lake=lake, engine=engine, parameters=parameters)
         ran = [done.group for done in refreshed if done.outcome == "run"]
         if train:
             asked = {"parameters": parameters, "promote": promote}

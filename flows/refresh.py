@@ -18,6 +18,7 @@ from feature_groups.store.errors import AlluviaError, StepFailed
 from feature_groups.store.settings import EngineChoice
 from feature_groups.store.steps import Decision, Steps
 from feature_groups.store.transforms import quoted
+from models.film_parameters import FilmParameters
 from models.film_pipeline import chosen, plan
 from tasks.artifacts import Progress, publish_plan, publish_summary
 from tasks.materialize import materialize, skip
@@ -66,6 +67,7 @@ def refresh(
     select: str = "",
     exclude: str = "",
     package: str = "feature_groups",
+    parameters: FilmParameters | None = None,
 ) -> list[Refreshed]:
     """Bring every feature group up to date, in dependency order; run what changed, skip the rest.
 
@@ -78,6 +80,7 @@ def refresh(
         select: Which groups to refresh, see `feature_groups.store.selection`; all of them when empty.
         exclude: Which groups to leave out.
         package: Package whose modules declare the groups.
+        parameters: What the run's training will train, for the plan; by default what the declarations say.
 
     Raises:
         NoSuchStep: A selection names a step that is none.
@@ -90,7 +93,8 @@ def refresh(
     wanted = chosen(("group",), select, exclude, package)
     groups = [group for group in discover(package) if group.id in wanted]
     looking = connect(lake, settings=settings, look_only=True)
-    publish_plan(plan(looking, data, wanted=select, unwanted=exclude, package=package))
+    planned = plan(looking, data, wanted=select, unwanted=exclude, package=package, parameters=parameters)
+    publish_plan(planned)
     run = _Run(Steps(store), store, data, _replay(data, lake, engine))
     progress = Progress(len(groups), "refresh", "Feature groups refreshed")
     try:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 from prefect.artifacts import (
+    create_link_artifact,
     create_markdown_artifact,
     create_progress_artifact,
     create_table_artifact,
@@ -88,6 +90,12 @@ def publish_summary(rows: Sequence[Mapping[str, Any]]) -> None:
         table=[{k: v for k, v in row.items() if v != ""} for row in rows],
         description="What was refreshed, and why.",
     )
+
+
+def publish_page(key: str, page: Path, name: str) -> None:
+    """A link to a page beside the lake; and its path, since browsers follow no link from a dashboard to a file."""
+    told = f"Where a browser does not follow this link to a file, open `{page}` on the lake's machine."
+    create_link_artifact(key=key, link=page.as_uri(), link_text=name, description=told)
 
 
 def publish_plan(plan: Plan) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from prefect import task
-from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
@@ -17,7 +17,7 @@ from models.monitoring_policy import Quality
 from models.monitoring_report import MonitoringReport
 from models.monitoring_windows import Drifted, Window
 from models.page import write_page
-from tasks.artifacts import artifact_key
+from tasks.artifacts import artifact_key, publish_page
 from tasks.events import FeatureDrifted, MetricBreached, emit
 from tasks.retries import retried
 
@@ -87,6 +87,5 @@ def publish_monitoring(report: MonitoringReport, folder: Path) -> str:
         ],
         description=f"The newest {len(report.windows)} windows, one {report.span} each.",
     )
-    link = artifact_key("monitoring-report", report.registry)
-    create_link_artifact(key=link, link=path.as_uri(), link_text="monitoring report")
+    publish_page(artifact_key("monitoring-report", report.registry), path, "monitoring report")
     return str(path)

@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
 from models.evaluation_report import EvaluationReport
 from models.gates import Verdict
 from models.model_card import CardText, model_card
 from models.page import write_page
 from models.registry import Registry
+from tasks.artifacts import publish_page
 from tasks.events import ModelReleased, emit
 from tasks.retries import retried
 
@@ -38,7 +39,7 @@ def publish_release(
     create_markdown_artifact(
         key="evaluation-films", markdown="\n\n".join(pages), description=repr(verdict).splitlines()[0]
     )
-    create_link_artifact(key="model-card-films", link=path.as_uri(), link_text="model card")
+    publish_page("model-card-films", path, "model card")
     if made["blessed"] and promote != "none":
         switch = registry.promote if promote == "champion" else registry.challenge
         switch(made["release"], reason="blessed by every gate")

@@ -50,6 +50,8 @@ class AlluviaError(Exception):
         what = self.what.strip().replace("\n", "\n  ")
         return f"{self.code} {self.title}: {self.where} {self.state}.\n  {what}\n  Next: {self.next_step}"
 
+    __repr__ = __str__  # what Prefect's log shows of a failed run
+
     def _repr_html_(self) -> str:
         return html_facts(self.to_dict().items())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,6 +13,8 @@ import pandera.polars as pa
 import polars as pl
 import pytest
 from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
+from prefect.client.schemas.sorting import ArtifactSort
 
 from feature_groups import predictions, user_activity
 from feature_groups.store import connect
@@ -19,8 +22,10 @@ from feature_groups.store.step_errors import NoSuchStep, StepNotReady
 from feature_groups.store.step_plan import Plan
 from feature_groups.views import age_gate
 from film_lake import QUICK, FilmLake, film_lake
+from flows import refresh as refresh_module
 from flows import scoring as scoring_module
 from flows import training as training_module
+from flows.refresh import refresh
 from flows.scoring import scoring
 from flows.step import step
 from flows.training import training
@@ -46,7 +51,7 @@ pytestmark = pytest.mark.usefixtures("client")
 
 @pytest.fixture(autouse=True)
 def _one_session(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (training_module, scoring_module):
+    for module in (refresh_module, training_module, scoring_module):
         monkeypatch.setattr(module, "stop_session", lambda: None)
 
 
@@ -253,3 +258,16 @@ def test_a_replay_by_other_code_says_that_it_differs_and_what_changed(
     assert "of 100 predictions" in made.said
     assert made.inputs["ratings_v1"] == "v1"
     assert any(line.startswith("code changed: ") for line in made.changed)
+
+
+def test_the_plan_that_a_run_leaves_is_of_what_that_run_will_train(
+    finished: FilmLake, client: SyncPrefectClient
+) -> None:
+    # No group is selected: the refresh itself has nothing to do.
+    refresh(data=finished.data, lake=finished.lake, select=PLANNED, parameters=VARIANT)
+
+    newest = ArtifactFilter(key=ArtifactFilterKey(any_=["plan"]))
+    (left,) = client.read_artifacts(artifact_filter=newest, sort=ArtifactSort.UPDATED_DESC, limit=1)
+    assert {step["step"]: step["outcome"] for step in json.loads(str(left.data))} == dict.fromkeys(
+        [step.name for step in planned(finished)], "skip"
+    )

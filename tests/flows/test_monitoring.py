@@ -84,7 +84,9 @@ def test_where_training_was_asked_nothing_has_moved_and_later_much_has_twice_run
     assert {(event["event"], event["payload"]["release"]) for event in told} == {("feature.drifted", champion.id)}
     assert all(len(event["payload"]["what"]) <= 10 for event in told)
 
-    assert set(run.artifacts()) == {"drift-films", "monitoring-films", "monitoring-report-films"}
+    left = run.artifacts()
+    assert set(left) == {"drift-films", "monitoring-films", "monitoring-report-films"}
+    assert made.page in str(left["monitoring-report-films"].description), "no browser follows a link to a file"
     page = Path(made.page).read_text()
     assert page == made.report.page()
     assert "<svg" in page

@@ -100,7 +100,9 @@ def test_the_first_run_does_every_step_releases_what_it_judged_and_shows_it(plac
     assert "blessed" in page
     for key in ("dataset-age-gate-v1", "evaluation-films", "model-card-films"):
         wanted = ArtifactFilter(key=ArtifactFilterKey(any_=[key]))
-        assert place.client.read_artifacts(artifact_filter=wanted), key
+        left = place.client.read_artifacts(artifact_filter=wanted)
+        assert left, key
+    assert trained.card in str(left[0].description), "no browser follows a link from the dashboard to a file"
     wanted = ArtifactFilter(key=ArtifactFilterKey(any_=["training-progress"]))
     assert {bar.data for bar in place.client.read_artifacts(artifact_filter=wanted)} == {100}
 
