@@ -78,7 +78,8 @@ def settled(
         )
         now = time.monotonic()
         if all(flows[run.flow_id] == RECONCILER for run in active):
-            ended = [run for run in _began(client, since) if flows[run.flow_id] == PIPELINE]
+            # One that was started since the line above is among them as well.
+            ended = [run for run in _began(client, since) if flows[run.flow_id] == PIPELINE and run.end_time]
             if len(ended) > asked:
                 asked = len(ended)
                 if not (more := left()):
