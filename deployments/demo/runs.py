@@ -76,15 +76,14 @@ def settled(
                 tags=_TAGGED, state=FlowRunFilterState(type=FlowRunFilterStateType(any_=list(_ACTIVE)))
             )
         )
-        now = time.monotonic()
-        if all(flows[run.flow_id] == RECONCILER for run in active):
-            # One that was started since the line above is among them as well.
-            ended = [run for run in _began(client, since) if flows[run.flow_id] == PIPELINE and run.end_time]
-            if len(ended) > asked:
-                asked = len(ended)
-                if not (more := left()):
-                    return _began(client, since)
-                told(f"still to do: {more}")
+        began, now = _began(client, since), time.monotonic()
+        # A pipeline that was started since `active` was read is among them as well.
+        pipelines = [run for run in began if flows[run.flow_id] == PIPELINE and run.end_time]
+        if len(pipelines) > asked and all(flows[run.flow_id] == RECONCILER for run in active):
+            asked = len(pipelines)
+            if not (more := left()):
+                return began
+            told(f"still to do: {more}")
         if active:
             quiet = now
             # Until it begins, a run that an event started has a random name.
@@ -93,8 +92,8 @@ def settled(
             if line != last:
                 told(line)
             last = line
-        elif (ended := _began(client, since)) and (now - quiet >= QUIET or nothing_left(ended)):
-            return ended
+        elif began and (now - quiet >= QUIET or nothing_left(began)):
+            return began
         elif not last and now - begun > PATIENCE:
             raise ServerUnavailable(
                 "the demo's deployments",
