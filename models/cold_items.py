@@ -45,7 +45,10 @@ class ColdItems:
         Returns:
             Of shape (users, items); more is better.
         """
-        users = product(liked.astype(np.float64), self.warm_factors)
+        return self.scores_of(users_of(liked, self.warm_factors), content)
+
+    def scores_of(self, users: NDArray[np.float64], content: Matrix) -> NDArray[np.float32]:
+        """`scores` of users whose factors, of shape (users, k), are known."""
         return product(users, self.factors(content).T).astype(np.float32)
 
     def parts(self) -> Parts:
@@ -56,3 +59,13 @@ class ColdItems:
     def of(cls, parts: Parts) -> Self:
         """The one that these parts were taken from."""
         return value_of(cls, parts)
+
+
+def users_of(liked: sparse.csr_array, warm_factors: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Factors of users, of shape (users, k), by the rated items that they liked.
+
+    Args:
+        liked: Ones, of shape (users, m).
+        warm_factors: Of those items, of shape (m, k).
+    """
+    return product(liked.astype(np.float64), warm_factors)

@@ -8,14 +8,13 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 from scipy import sparse
-from scipy.stats import rankdata
 from sklearn.decomposition import TruncatedSVD
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import KFold
 from threadpoolctl import threadpool_limits
 
 from models.block_weights import Fold
-from models.cold_items import ColdItems
+from models.cold_items import ColdItems, users_of
 from models.matrix import Matrix
 from models.transform import Transform
 from models.transform_fit import fit
@@ -59,8 +58,8 @@ def mean_user_auc(scores: NDArray[np.floating], liked: sparse.csr_array, least: 
     held = liked.toarray() > 0
     n = held.sum(axis=1)
     judged = (n >= least) & (n < held.shape[1])
-    held, n = held[judged], n[judged]
-    ranks = np.where(held, rankdata(scores[judged], axis=1), 0.0).sum(axis=1)
+    held, n, scores = held[judged], n[judged], scores[judged]
+    ranks = np.array([_rank_sum(row, row[of]) for row, of in zip(scores, held, strict=True)])
     # Mann and Whitney's U of the liked items' ranks.
     return float(np.mean((ranks - n * (n + 1) / 2) / (n * (held.shape[1] - n)))) if len(n) else float("nan")
 
@@ -97,6 +96,14 @@ def likes(liked: sparse.csr_array) -> NDArray[np.float64]:
     return np.asarray(liked.sum(axis=0), dtype=np.float64).ravel()
 
 
+def _rank_sum(scores: NDArray[np.floating], asked: NDArray[np.floating]) -> float:
+    """Sum of the ranks, from 1 and the mean of equal ones, that some of the scores have among all."""
+    # Ranks of few among many: sorting values and looking the few up is thrice as fast as ranking all.
+    ordered = np.sort(scores)
+    below, up_to = ordered.searchsorted(asked, "left"), ordered.searchsorted(asked, "right")
+    return float((below + up_to + 1).sum() / 2)
+
+
 def _fold(
     transform: Transform,
     items: pl.DataFrame,
@@ -109,10 +116,11 @@ def _fold(
     fitted = fit(transform, items[warm])
     learnt, seen, kept = liked[:, warm], asked[:, warm], asked[:, cold]
     factors, weights = _factors(learnt, COMPONENTS, seed=0), likes(learnt)
+    users = users_of(seen, factors)
 
     def judge(train: Matrix, validation: Matrix) -> float:
         model = _explained(factors, weights, train, alpha)
-        return mean_user_auc(model.scores(seen, validation), kept)
+        return mean_user_auc(model.scores_of(users, validation), kept)
 
     return Fold(fitted.blocks_of(items[warm]), fitted.blocks_of(items[cold]), judge)
 
