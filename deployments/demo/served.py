@@ -37,19 +37,20 @@ def deployments_served(client: SyncPrefectClient, folder: Path, environment: Map
     log, begun = folder / "served.log", datetime.now(UTC)
     with log.open("w", encoding="utf-8") as output:
         child = subprocess.Popen(
-            [sys.executable, "-u", "-m", "deployments.serve", "--paused"],
+            [sys.executable, "-u", "-m", "deployments.demo.child"],
             env={**os.environ, **environment},
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=output,
             stderr=subprocess.STDOUT,
             # Ctrl-C is the demo's to hear first: it ends the runs after it has said so.
             start_new_session=True,
         )
-    try:
-        _await(child, log, lambda: _polled(client, begun))
-        yield log
-    finally:
-        _end(child)
+    with child:
+        try:
+            _await(child, log, lambda: _polled(client, begun))
+            yield log
+        finally:
+            _end(child)
 
 
 def _polled(client: SyncPrefectClient, since: datetime) -> bool:

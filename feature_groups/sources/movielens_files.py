@@ -11,8 +11,8 @@ What is accepted and what is refused:
 * The last line must end in a newline, as it does in the original. Without one nobody can tell a whole
   timestamp from one that lost its last digits, so the file counts as cut. A cut exactly between two lines
   cannot be seen in the file; compare `file_hash` or the number of rows with the sender's.
-* A file that has non-ASCII bytes and is valid UTF-8 as a whole was re-encoded on the way: it is refused, as
-  its accents would silently turn into pairs of other letters.
+* A file in UTF-16, UTF-32, or that has non-ASCII bytes and is valid UTF-8 as a whole, was re-encoded on the way: it
+  is refused, as accents would silently turn into pairs of other letters.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from typing import Final
 
 import polars as pl
 
+from feature_groups.sources.text_encoding import is_utf8, to_latin1, unicode_of
 from feature_groups.store.errors import SourceDamaged, SourceMissing, UnsupportedFrame, did_you_mean
 
 _INT = r"([0-9]{1,18})"
@@ -121,7 +122,7 @@ def read_movies(path: Path) -> pl.DataFrame:
 
     Raises:
         SourceMissing: There is no such file.
-        SourceDamaged: Some line is not a film, or the file is UTF-8; see the module's rules.
+        SourceDamaged: Some line is not a film, or the file is re-encoded; see the module's rules.
     """
     return _read_small(path, _MOVIE, _MOVIE_SCHEMA)
 
@@ -194,6 +195,9 @@ def _read_bytes(path: Path) -> bytes:
         raw = raw.rstrip(b"\n") + b"\n"
     if raw in (b"", b"\n"):
         raise _damaged(path, "It is empty.", "Fetch the file again.")
+    if encoding := unicode_of(raw):
+        what = f"It is in {encoding.upper()}, while this format is latin-1."
+        raise _damaged(path, what, f"Convert it: {to_latin1(raw, encoding, path.name)}")
     if not raw.endswith(b"\n"):
         what = f"It was cut: line {raw.count(bytes([10])) + 1:,}, its last, does not end in a newline."
         raise _damaged(path, what, "Fetch the file again; if you know it to be whole, end it with a newline.")
@@ -202,9 +206,6 @@ def _read_bytes(path: Path) -> bytes:
 
 def _read_small(path: Path, line: str, schema: pl.Schema) -> pl.DataFrame:
     raw = _read_bytes(path)
-    if _is_utf8(raw):
-        command = f"iconv -f utf-8 -t latin1 {path.name} > {path.name}.latin1"
-        raise _damaged(path, "It is in UTF-8, while this format is latin-1.", f"Convert it: {command}")
     pattern = re.compile(line)
     # str.splitlines would also split at \x85, a letter like any other in latin-1.
     matches = [pattern.fullmatch(text) for text in raw[:-1].decode("latin-1").split("\n")]
@@ -230,17 +231,10 @@ def _write_small(frame: pl.DataFrame, path: Path, line: str, schema: pl.Schema) 
         raw = ("\n".join(lines) + "\n").encode("latin-1")
     except UnicodeEncodeError:
         raise _unwritable(path, "text must be latin-1, and some letters are not") from None
-    if _is_utf8(raw):
+    if is_utf8(raw):
         raise _unwritable(path, "these bytes would be taken for UTF-8: was the text decoded as latin-1?")
     with _replacing(path) as tmp:
         tmp.write_bytes(raw)
-
-
-def _is_utf8(raw: bytes) -> bool:
-    try:
-        return not raw.isascii() and bool(raw.decode("utf-8"))
-    except UnicodeDecodeError:
-        return False
 
 
 def _only(frame: pl.DataFrame, columns: Sequence[str], path: Path) -> pl.DataFrame:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
 import tracemalloc
 from pathlib import Path
 
@@ -134,7 +136,6 @@ def test_windows_endings_and_blank_last_lines_are_accepted(tmp_path: Path) -> No
         ("ratings", b"1:7:10::5::978300760\n", "1 of 1 lines"),
         ("ratings", b"9999999999999999999::1::5::978300760\n", "1 of 1 lines"),
         ("ratings", b"1::10::5::9783\n" + b"x\n" * 7, r"7 of 8 lines .* line 2, 3, 4, 5, 6, \.\.\."),
-        ("ratings", b"\xef\xbb\xbf1::10::5::978300760\n", "1 of 1 lines .* line 1"),
         ("users", b"1::F::1::10::48067\n2::M::x::16::70072\n", "1 of 2 lines are not 5 .* line 2"),
         ("users", b"1::F::1::10\n", "1 of 1 lines"),
         ("movies", b"1::A: B (1995)::Drama\nx::C (1995)::Drama\n", "1 of 2 lines are not 3 .* line 2"),
@@ -172,10 +173,26 @@ def test_a_file_cut_within_its_last_line_is_damaged(tmp_path: Path, cut: int) ->
         read_ratings(tmp_path / "ratings.dat")
 
 
-def test_a_file_turned_into_utf8_is_refused_with_the_command_that_helps(tmp_path: Path) -> None:
-    (tmp_path / "movies.dat").write_bytes("1::Café (1995)::Drama\n".encode())
-    with pytest.raises(SourceDamaged, match="iconv -f utf-8 -t latin1"):
-        read_movies(tmp_path / "movies.dat")
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+@pytest.mark.parametrize("kind", READERS)
+def test_a_file_turned_into_unicode_is_refused_with_the_command_that_helps(
+    tmp_path: Path, kind: str, encoding: str
+) -> None:
+    text = {"ratings": "1::10::5::9\n", "users": "1::F::1::10::4é\n", "movies": "1::Café (1995)::Drama\n"}[kind] * 40
+    whole, path = text.encode("latin-1"), tmp_path / "file.dat"
+    path.write_bytes(text.encode(encoding))
+    if path.read_bytes() == whole:
+        # Ratings are ASCII, which UTF-8 without a mark leaves as it is.
+        assert READERS[kind](path).height == 40
+        return
+
+    with pytest.raises(SourceDamaged, match=r"It is in UTF-\d+(LE|BE)?, while this format is latin-1") as error:
+        READERS[kind](path)
+
+    if shutil.which("iconv"):
+        command = error.value.next_step.removeprefix("Convert it: ")
+        subprocess.run(command, shell=True, check=True, cwd=tmp_path)
+        assert (tmp_path / "file.dat.latin1").read_bytes() == whole
 
 
 def test_a_missing_file_names_the_closest_one(tmp_path: Path) -> None:
