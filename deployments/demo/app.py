@@ -53,6 +53,7 @@ def replay(data: Path | None, months: int, *, stay: bool) -> int:
         SourceMissing, SourceDamaged, InvalidDeclaration: There is nothing to replay; the last demo stays as it is.
         ServerUnavailable: The server or the deployments did not come up.
     """
+    from deployments.demo.served import deployments_served
     from deployments.server import ensure_server, stop_server, use_server
     from feature_groups.sources.generator_year import generate_year
     from feature_groups.sources.replay import Replay, check_months
@@ -70,12 +71,13 @@ def replay(data: Path | None, months: int, *, stay: bool) -> int:
         console.print("Generating a year of ratings ...")
         generate_year(home / "archive")
         archive = Replay(home / "archive", months)
+    os.environ.update(_world(home))
     try:
-        with use_server(ensure_server(home, own_only=True)) as server:
+        with deployments_served(home) as served, use_server(ensure_server(home, own_only=True)) as server:
             from deployments.demo.story import Story
 
             console.print(f"Dashboard: {server.ui_url}")
-            with Story.begun(home, console) as story:
+            with Story.begun(home, console, served) as story:
                 for month in archive.months:
                     if month.number == BROKEN:
                         story.damaged(archive, month)
@@ -96,12 +98,23 @@ def replay(data: Path | None, months: int, *, stay: bool) -> int:
 
 
 def _emptied(home: Path) -> None:
-    """Forget what the last demo made, and end what it left running when it was killed."""
+    """Forget what the last demo made, and end the server that it left running when it was killed."""
     from deployments.server import stop_server
 
     stop_server(home)
     shutil.rmtree(home, ignore_errors=True)
-    home.mkdir(parents=True)
+    (home / "delivered").mkdir(parents=True)
+
+
+def _world(home: Path) -> dict[str, str]:
+    """The settings of the demo and of all that it starts."""
+    return {
+        "ALLUVIA_LAKE": str(home / "lake"),
+        "ALLUVIA_DATA": str(home / "delivered"),
+        "ALLUVIA_CLOCK": str(home / "now"),
+        # A month is a minute here.
+        "PREFECT_RUNNER_POLL_FREQUENCY": "1",
+    }
 
 
 def _wait() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 import re
 import time
 from collections.abc import Iterator, Sequence
@@ -18,7 +17,7 @@ from prefect.client.schemas.objects import FlowRun
 from rich.console import Console
 
 from deployments.demo.runs import PIPELINE, RECONCILER, deliver, seconds_by_flow, settled
-from deployments.demo.served import deployments_served
+from deployments.demo.served import Served
 from deployments.demo.timeline import Happened, Timeline
 from feature_groups.sources.generator_deliveries import deliver as deliver_damaged
 from feature_groups.sources.replay import Month, Replay
@@ -56,28 +55,21 @@ class Story:
 
     @classmethod
     @contextmanager
-    def begun(cls, home: Path, console: Console) -> Iterator[Story]:
-        """With every deployment served, until the block ends.
+    def begun(cls, home: Path, console: Console, served: Served) -> Iterator[Story]:
+        """Once every deployment is served, until the block ends.
 
         Args:
             home: Folder of the demo.
             console: Where progress is shown.
+            served: What serves them.
 
         Raises:
             ServerUnavailable: They are not served in time.
         """
-        environment = {
-            "ALLUVIA_LAKE": str(home / "lake"),
-            "ALLUVIA_DATA": str(home / "delivered"),
-            "ALLUVIA_CLOCK": str(home / "now"),
-            # A month is a minute here.
-            "PREFECT_RUNNER_POLL_FREQUENCY": "1",
-        }
-        os.environ.update(environment)
-        (home / "delivered").mkdir()
-        with get_client(sync_client=True) as client, deployments_served(client, home, environment) as log:
+        with get_client(sync_client=True) as client:
+            served.wait(client)
             _for_a_year_in_minutes(client)
-            yield cls(home, console, client, log)
+            yield cls(home, console, client, served.log)
 
     def month(self, archive: Replay, month: Month) -> None:
         """Deliver a month, and wait for what comes of it."""
