@@ -11,7 +11,7 @@ import importlib.util
 import inspect
 import linecache
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
@@ -26,11 +26,13 @@ class SourceFile:
         self._codes: dict[str, list[CodeType]] = {}
         self._bound: dict[ast.stmt, set[str]] = {}
         try:
-            self.tree = _WithoutDocs().visit(ast.parse(text))
+            self.tree = ast.parse(text)
+            _drop_docs(self.tree)
             self._add_codes(compile(text, name, "exec", dont_inherit=True))
         except (SyntaxError, ValueError):
             self.tree = ast.Module(body=[], type_ignores=[])
-        self._add_nodes(self.tree, "")
+        # Expressions hold nothing that is looked for but lambdas.
+        self._add_nodes(self.tree, "", ast.iter_child_nodes if "lambda" in text else _inner_statements)
 
     def function(self, code: CodeType) -> list[ast.AST]:
         """The definitions behind a code object; several only for lambdas on one line, none when the text moved on."""
@@ -62,8 +64,8 @@ class SourceFile:
             if isinstance(constant, CodeType):
                 self._add_codes(constant)
 
-    def _add_nodes(self, tree: ast.AST, outer: str) -> None:
-        for node in ast.iter_child_nodes(tree):
+    def _add_nodes(self, tree: ast.AST, outer: str, below: Callable[[ast.AST], Iterable[ast.AST]]) -> None:
+        for node in below(tree):
             inner = outer
             match node:
                 case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
@@ -76,14 +78,28 @@ class SourceFile:
                 case ast.ClassDef(name=name):
                     self._classes.setdefault(outer + name, []).append(node)
                     inner = f"{outer}{name}."
-            self._add_nodes(node, inner)
+            self._add_nodes(node, inner, below)
 
 
-class _WithoutDocs(ast.NodeTransformer):
-    """Drops texts that stand alone: docstrings, and those below attributes."""
+def _drop_docs(tree: ast.AST) -> None:
+    """Drop texts that stand alone: docstrings, and those below attributes."""
+    for block in _blocks(tree):
+        for place, node in enumerate(block):
+            if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+                block[place] = ast.copy_location(ast.Pass(), node)
+            else:
+                _drop_docs(node)
 
-    def visit_Expr(self, node: ast.Expr) -> ast.AST:
-        return ast.copy_location(ast.Pass(), node) if isinstance(node.value, ast.Constant) else node
+
+def _blocks(tree: ast.AST) -> Iterator[list[ast.stmt]]:
+    """The lists of statements right below a module or a statement, in their order."""
+    for name in ("body", "handlers", "cases", "orelse", "finalbody"):
+        below = getattr(tree, name, [])
+        yield from (part.body for part in below) if name in ("handlers", "cases") else [below]
+
+
+def _inner_statements(tree: ast.AST) -> Iterator[ast.stmt]:
+    return (node for block in _blocks(tree) for node in block)
 
 
 def source_file(name: str, module_globals: dict[str, Any] | None = None) -> SourceFile:
@@ -182,9 +198,5 @@ def _bound(node: ast.stmt) -> Iterator[str]:
             yield from (n.id for t in targets for n in ast.walk(t) if isinstance(n, ast.Name))
         case ast.Expr(value=ast.Call(func=ast.Attribute(value=ast.Name(id=name)))):
             yield name  # such as TABLE.update(...)
-    for inner in ast.iter_child_nodes(node):
-        if isinstance(inner, ast.stmt):
-            yield from _bound(inner)
-        elif isinstance(inner, (ast.ExceptHandler, ast.match_case)):
-            for statement in inner.body:
-                yield from _bound(statement)
+    for inner in _inner_statements(node):
+        yield from _bound(inner)
