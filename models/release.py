@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
+from functools import cached_property
 from typing import Any, Self
 
 from feature_groups.store.digest import digest
@@ -120,7 +121,7 @@ class Release:
     flow_run: str = ""
     parent: str | None = None
 
-    @property
+    @cached_property
     def id(self) -> str:
         """sha256 of the canonical manifest."""
         return digest(self.to_json())
