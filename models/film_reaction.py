@@ -15,6 +15,7 @@ from models.film_names import NAME, PREDICTIONS, SCORING
 from models.model_steps import ModelSteps
 from models.reaction import COOL_DOWN, Reaction, Work, groups_behind, reaction, work_to_do
 from models.registry import Registry
+from models.release import Release
 
 WATCHED = groups_behind([age_gate.v1, ranking.v1])
 """The groups that the models are made from, and those behind them."""
@@ -37,14 +38,14 @@ def film_reaction(
         new_rows: Share of new rows that calls for a training by itself; with 0, or where no release serves, any do.
         package: Package whose modules declare the groups.
     """
-    work = work_to_do(store, discover(package), data) + unanswered(store)
-    enough = new_rows if Registry(store, NAME).champion() else 0.0
+    champion = Registry(store, NAME).champion()
+    work = work_to_do(store, discover(package), data) + unanswered(store, champion)
+    enough = new_rows if champion else 0.0
     return reaction(store, WATCHED, work, cool_down=cool_down, new_rows=enough)
 
 
-def unanswered(store: FeatureStore) -> list[Work]:
+def unanswered(store: FeatureStore, champion: Release | None) -> list[Work]:
     """The scoring, where the champion is another one than that which answered last; else nothing."""
-    champion = Registry(store, NAME).champion()
     last = ModelSteps(store.metadata, SCORING).last(PREDICTIONS)
     if champion is None or (last is not None and last["release"] == champion.id):
         return []

@@ -91,7 +91,7 @@ def test_scoring_again_commits_nothing_and_starts_no_jvm(
 
 
 def test_a_champion_that_has_answered_waits_for_no_scoring(first: tuple[Scored, Run], lake: FilmLake) -> None:
-    assert unanswered(lake.store) == []
+    assert unanswered(lake.store, lake.registry.champion()) == []
 
 
 def test_new_ratings_are_the_outcomes_of_what_was_said_before_and_ask_anew(
