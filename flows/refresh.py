@@ -93,11 +93,20 @@ def refresh(
     wanted = chosen(("group",), select, exclude, package)
     groups = [group for group in discover(package) if group.id in wanted]
     looking = connect(lake, settings=settings, look_only=True)
-    planned = plan(looking, data, wanted=select, unwanted=exclude, package=package, parameters=parameters)
-    publish_plan(planned)
     run = _Run(Steps(store), store, data, _replay(data, lake, engine))
     progress = Progress(len(groups), "refresh", "Feature groups refreshed")
     try:
+        planned = plan(
+            looking,
+            data,
+            wanted=select,
+            unwanted=exclude,
+            package=package,
+            parameters=parameters,
+            # Spark starts while the rest is planned.
+            on_work=store.writer.prepare,
+        )
+        publish_plan(planned)
         for group in groups:
             run.bring_up_to_date(group, progress)
     finally:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -98,6 +98,7 @@ def plan(
     unwanted: str = "",
     package: str = PACKAGE,
     parameters: FilmParameters | None = None,
+    on_work: Callable[[], None] | None = None,
 ) -> Plan:
     """What a run would do, and why; nothing of it is done.
 
@@ -108,6 +109,7 @@ def plan(
         unwanted: Steps that it would leave out.
         package: Whose modules declare the groups.
         parameters: Of the training.
+        on_work: Called once a feature group is known to run, before the rest is planned.
 
     Raises:
         NoSuchStep: A selection names a step that is none.
@@ -115,6 +117,8 @@ def plan(
     there = nodes(package, parameters)
     draft = Draft([node.name for node in select(there, wanted, unwanted)])
     draft_groups(draft, store, discover(package), data)
+    if on_work and any(step.outcome == "run" for step in draft.steps):
+        on_work()
     if package == PACKAGE:
         _Example(store, draft, {node.name: node for node in there}, parameters or FilmParameters()).plan()
     return Plan(draft.steps)

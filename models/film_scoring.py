@@ -115,6 +115,8 @@ class FilmScoring:
 
     def write(self) -> dict[str, Any]:
         """Predict and write, in one commit, or in none where all of it is there; returns what came of it."""
+        # Spark starts while they are made.
+        self.store.writer.prepare()
         made = self.predictions()
         stored = self.store.get_or_create_feature_group(predictions.v1)
         reason = f"scored by {self.release.id[:12]} at {self.asked_at:%Y-%m-%d %H:%M:%S} UTC"

@@ -65,6 +65,8 @@ class FilmVectors:
 
     def write(self) -> dict[str, Any]:
         """Encode and write; returns what came of it."""
+        # Spark starts while they are encoded.
+        self.training.store.writer.prepare()
         vectors, output = self.encoded()
         return {**output, "receipt": self._inserted(vectors).to_json()}
 

@@ -201,6 +201,15 @@ def test_where_the_champion_cannot_be_asked_any_more_a_training_makes_one_that_c
     assert [one.outcome for one in scoring(lake=lake.lake, engine="polars").steps] == ["run", "run"]
 
 
+def test_who_plans_hears_of_groups_that_will_be_written_and_of_nothing_else(finished: FilmLake) -> None:
+    heard: list[str] = []
+    for wanted in (PLANNED, "movies"):
+        looking = connect(finished.lake, look_only=True)
+        plan(looking, finished.data, wanted=wanted, parameters=VARIANT, on_work=lambda now=wanted: heard.append(now))
+
+    assert heard == ["movies"], "the lake's groups were never refreshed"
+
+
 def test_steps_are_done_one_by_one_and_say_what_they_still_need(lake: FilmLake) -> None:
     other = VARIANT.model_copy(update={"penalties": (50.0,)})
     with pytest.raises(StepNotReady, match=r"rankings.*\n.*parameter changed: rankers"):
