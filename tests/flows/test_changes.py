@@ -201,13 +201,21 @@ def test_where_the_champion_cannot_be_asked_any_more_a_training_makes_one_that_c
     assert [one.outcome for one in scoring(lake=lake.lake, engine="polars").steps] == ["run", "run"]
 
 
-def test_who_plans_hears_of_groups_that_will_be_written_and_of_nothing_else(finished: FilmLake) -> None:
+def test_who_plans_hears_of_groups_that_will_be_written_and_of_nothing_else(
+    finished: FilmLake, monkeypatch: pytest.MonkeyPatch
+) -> None:
     heard: list[str] = []
-    for wanted in (PLANNED, "movies"):
-        looking = connect(finished.lake, look_only=True)
-        plan(looking, finished.data, wanted=wanted, parameters=VARIANT, on_work=lambda now=wanted: heard.append(now))
 
-    assert heard == ["movies"], "the lake's groups were never refreshed"
+    def plan_with(now: str) -> None:
+        wanted = "user_activity tag:training"  # the training is another one than the lake's
+        looking = connect(finished.lake, look_only=True)
+        plan(looking, finished.data, wanted=wanted, on_work=lambda: heard.append(now))
+
+    plan_with("the group as it is")
+    change_a_contract(finished, monkeypatch)
+    plan_with("the group has another contract")
+
+    assert heard == ["the group has another contract"]
 
 
 def test_steps_are_done_one_by_one_and_say_what_they_still_need(lake: FilmLake) -> None:
