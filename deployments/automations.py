@@ -16,7 +16,6 @@ from prefect.events.schemas.automations import EventTrigger, Posture
 from deployments.serve import HEARTBEAT_SECONDS
 from feature_groups.store.digest import digest
 from feature_groups.store.errors import InvalidSettings
-from tasks.events import PART
 
 HEARTBEAT = timedelta(seconds=HEARTBEAT_SECONDS)
 """How often a run of our deployments says that it lives: PREFECT_FLOWS_HEARTBEAT_FREQUENCY in `prefect.yaml`."""
@@ -77,7 +76,10 @@ def _sorted(value: Any) -> Any:
 
 
 def _zombies() -> Automation:
-    """A run that says nothing for three heartbeats died with its worker: without this it would run for ever."""
+    """A run that says nothing for three heartbeats died with its worker: without this it would run for ever.
+
+    What ran within it has no heartbeat of its own; the reconciler, which the end of the run starts, ends that too.
+    """
     beat = "prefect.flow-run.heartbeat"
     return Automation(
         name="alluvia - runs that died silently are crashed",
@@ -85,7 +87,7 @@ def _zombies() -> Automation:
             after={beat},
             expect={beat} | _NO_MORE_BEATS,
             match=_RUNS,
-            match_related=_OURS | {"prefect.resource.id": ["prefect.tag.alluvia", f"prefect.tag.{PART}"]},
+            match_related=_OURS,
             for_each={"prefect.resource.id"},
             posture=Posture.Proactive,
             threshold=1,

@@ -7,6 +7,7 @@ from typing import Any
 
 from prefect import flow, tags
 from prefect.client.schemas.objects import State
+from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 from prefect.states import Completed
 
 from feature_groups.store import connect
@@ -61,7 +62,9 @@ def pipeline(
     store = connect(lake)
     versions, notices = Outbox(store, PIPELINE).newest(WATCHED)
     stopped: State[Any] | None = None
-    with tags(PART), session_kept():
+    # This run's sign of life is that of its process. Those of its parts would be waited for as each ends, for a second.
+    one_heartbeat = temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None})
+    with tags(PART), session_kept(), one_heartbeat:
         refreshed = refresh(data=data, lake=lake, engine=engine, parameters=parameters)
         ran = [done.group for done in refreshed if done.outcome == "run"]
         if train:

@@ -163,17 +163,17 @@ def _at_work(client: SyncPrefectClient, only: DeploymentFilter) -> FlowRun | Non
 
 
 def _crash_parts(client: SyncPrefectClient, only: DeploymentFilter) -> None:
-    """End the runs within runs that crashed: one that died before its first sign of life is missed by nobody else."""
+    """End the runs within runs that crashed or were cancelled: they have no heartbeat, so nobody else misses them."""
     newest = FlowRunSort.EXPECTED_START_TIME_DESC
-    dead = FlowRunFilter(state=_in_state(StateType.CRASHED))
-    crashed = client.read_flow_runs(flow_run_filter=dead, deployment_filter=only, sort=newest, limit=_PAGE)
-    if not crashed:
+    dead = FlowRunFilter(state=_in_state(StateType.CRASHED, StateType.CANCELLED))
+    ended = client.read_flow_runs(flow_run_filter=dead, deployment_filter=only, sort=newest, limit=_PAGE)
+    if not ended:
         return
     within = FlowRunFilter(
-        parent_flow_run_id=FlowRunFilterParentFlowRunId(any_=[run.id for run in crashed]), state=_in_state(*_AT_WORK)
+        parent_flow_run_id=FlowRunFilterParentFlowRunId(any_=[run.id for run in ended]), state=_in_state(*_AT_WORK)
     )
     for part in client.read_flow_runs(flow_run_filter=within):
-        client.set_flow_run_state(part.id, Crashed(message="The run that it was part of has crashed."))
+        client.set_flow_run_state(part.id, Crashed(message="The run that it was part of has ended."))
 
 
 def _started(client: SyncPrefectClient, keys: list[str]) -> list[FlowRun]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterId
 from prefect.client.schemas.objects import FlowRun
 from prefect.events.worker import EventsWorker
-from prefect.states import Crashed, Failed, Running
+from prefect.states import Cancelled, Crashed, Failed, Running
 
 from feature_groups.store import FeatureStore, Settings, connect
 from feature_groups.store.errors import ServerUnavailable
@@ -130,8 +130,9 @@ def test_a_run_that_crashed_is_started_again_a_few_times_and_one_that_failed_is_
     assert len(runs(client, deployed)) == TRIES + 1
 
 
-def test_what_was_left_running_within_a_run_that_crashed_has_crashed_too(
-    store: FeatureStore, lake: Path, client: SyncPrefectClient, deployed: uuid.UUID
+@pytest.mark.parametrize("end", [Crashed, Cancelled])
+def test_what_was_left_running_within_a_run_that_was_ended_has_crashed(
+    end: Callable[..., State[Any]], store: FeatureStore, lake: Path, client: SyncPrefectClient, deployed: uuid.UUID
 ) -> None:
     @flow
     def part() -> None: ...
@@ -148,7 +149,7 @@ def test_what_was_left_running_within_a_run_that_crashed_has_crashed_too(
     woken(lake)
     (died,) = runs(client, deployed)
     inner, other = begun(died), client.create_flow_run(part, state=Running()).id
-    client.set_flow_run_state(died.id, Crashed(message="killed"), force=True)
+    client.set_flow_run_state(died.id, end(message="killed"), force=True)
     write(store, RATINGS)  # something else is new by now
     woken(lake)
 
