@@ -124,13 +124,14 @@ class Story:
         began = time.monotonic()
         runs = settled(self._client, deliver(self._client, SOURCE), self._log, self._say, self._left)
         pipelines = [run for run in runs if run.name.startswith(PIPELINE)]
+        badly = [run for run in pipelines if run.state is not None and not run.state.is_completed()]
         first = pipelines[0] if pipelines else None
-        self._add(Happened(at, "delivery", what, _came_of(first), time.monotonic() - began))
-        for run in pipelines:
-            if run.state is not None and not run.state.is_completed():
-                champion = self._registry().champion()
-                goes_on = f"; champion {champion.id[:12]} goes on answering" if champion else ""
-                self._add(Happened(at, "refused", _came_of(run), f"nothing was written{goes_on}"))
+        came = "it was refused" if first in badly else _came_of(first)
+        self._add(Happened(at, "delivery", what, came, time.monotonic() - began))
+        for run in badly:
+            champion = self._registry().champion()
+            goes_on = f"; champion {champion.id[:12]} goes on answering" if champion else ""
+            self._add(Happened(at, "refused", _came_of(run), f"nothing was written{goes_on}"))
         for reasons in self._alarms():
             self._add(Happened(at, "drift", reasons, "a training was asked for"))
         for kind, came, why in self._released():
