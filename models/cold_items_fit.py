@@ -53,7 +53,7 @@ def mean_user_auc(scores: NDArray[np.floating], liked: sparse.csr_array, least: 
         least: Users who like fewer items, or all of them, are left out.
 
     Returns:
-        Between 0 and 1; 0.5 is chance; NaN without users.
+        Between 0 and 1; 0.5 is chance; NaN without users, and where a user judged by has a score that is NaN.
     """
     held = liked.toarray() > 0
     n = held.sum(axis=1)
@@ -100,6 +100,8 @@ def _rank_sum(scores: NDArray[np.floating], asked: NDArray[np.floating]) -> floa
     """Sum of the ranks, from 1 and the mean of equal ones, that some of the scores have among all."""
     # Ranks of few among many: sorting values and looking the few up is thrice as fast as ranking all.
     ordered = np.sort(scores)
+    if np.isnan(ordered[-1]):
+        return float("nan")
     below, up_to = ordered.searchsorted(asked, "left"), ordered.searchsorted(asked, "right")
     return float((below + up_to + 1).sum() / 2)
 

@@ -112,6 +112,8 @@ def _world(home: Path) -> dict[str, str]:
         "ALLUVIA_LAKE": str(home / "lake"),
         "ALLUVIA_DATA": str(home / "delivered"),
         "ALLUVIA_CLOCK": str(home / "now"),
+        # Prefect is imported before a server is looked for, which would say so.
+        "DO_NOT_TRACK": "1",
         # A month is a minute here.
         "PREFECT_RUNNER_POLL_FREQUENCY": "1",
     }

@@ -20,7 +20,6 @@ def main() -> int:
     """Serve until then; returns the exit code."""
     threading.Thread(target=_end_after_the_demo, name="demo", daemon=True).start()
     # The server takes its time to come up: so do the imports.
-    os.environ["DO_NOT_TRACK"] = "1"
     import_module("deployments.declared")
     with use_server(ensure_server(Path(sys.argv[1]), own_only=True)):
         # Two reconcilers are often at work at once, where a month is a minute; the pipeline need not wait for either.

@@ -23,9 +23,10 @@ def unicode_of(raw: bytes) -> str | None:
     for mark, encoding in _MARKS:
         if raw.startswith(mark):
             return encoding
-    # Latin letters have one byte of zero and one that says something.
-    for zeros, encoding in ((raw[1:_SAMPLE:2], "utf-16le"), (raw[0:_SAMPLE:2], "utf-16be")):
-        if zeros and not any(zeros):
+    # Latin letters have one byte of zero and one that says something; a file that was never written has none of these.
+    even, odd = raw[0:_SAMPLE:2], raw[1:_SAMPLE:2]
+    for zeros, letters, encoding in ((odd, even, "utf-16le"), (even, odd, "utf-16be")):
+        if letters and all(letters) and not any(zeros):
             return encoding
     return "utf-8" if is_utf8(raw) else None
 

@@ -117,7 +117,7 @@ def _cast(series: pl.Series, column: ColumnSpec) -> tuple[pl.Series, str | None]
     try:
         made = series.cast(wanted, strict=False)
         lost = _changed(series, made)
-    except Exception:
+    except Exception:  # Polars raises all kinds of things where no conversion exists
         return series, f"{differs}, and Polars cannot cast the one into the other"
     count = int(lost.sum())
     if not count:

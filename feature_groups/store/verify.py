@@ -1,14 +1,14 @@
 """Bit rot, missing files and changed content: everything that a lake stores, compared with what was said when written.
 
-Of a table every file is read and compared with its checksum, every version that is promised must have its files, and
-the rows of the newest version must have the fingerprint that its commit says. Of a training dataset every file must
-have its SHA-256.
+Of a table every file that a commit names is read and compared with its checksum, every version that is promised must
+have its files, and the rows of the newest version must have the fingerprint that its commit says. Of a training dataset
+every file must have its SHA-256.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,7 @@ from feature_groups.store.errors import AlluviaError
 from feature_groups.store.metadata import Metadata
 from feature_groups.store.pins import Pins
 from feature_groups.store.table import Table
-from feature_groups.store.table_files import needed, whole
+from feature_groups.store.table_files import CheckedFile, CommitFiles, needed, whole
 from feature_groups.store.table_state import TableStates
 from feature_groups.store.vacuum_log import VacuumLog
 
@@ -81,11 +81,21 @@ def verified_group(tables: TableLog, states: TableStates, metadata: Metadata, ta
     """One feature group: its rows and its rejected rows."""
     name = table.group.id
     paths = [path for path in (table.path, table.rejected_path) if tables.exists(path)]
-    files = [file for path in paths for file in tables.checked_files(path)]
-    problems = [f"the file {file.name} {file.problem}" for file in files if file.problem]
+    files: list[CheckedFile] = []
+    problems: list[str] = []
     for path in paths:
+        commits, unread = _commits(tables, path)
+        mentioned = {file for commit in commits for file in commit.files}
+        found = tables.checked_files(path)
+        files += found
+        # What no commit names is of a write that failed or is at work: no version needs it, and vacuum removes it.
+        wrong = [file for file in found if file.problem]
+        counted = [f for f in wrong if unread or f.name in mentioned or f.name.startswith("_delta_log/")]
+        problems += [*(f"the file {file.name} {file.problem}" for file in counted), *unread]
+        if unread:
+            continue
         try:
-            problems += _promised(tables, metadata, table, path)
+            problems += _promised(tables, metadata, table, path, commits)
             if path == table.path and not problems:
                 problems += _content(states, table)
         except AlluviaError as error:
@@ -94,9 +104,18 @@ def verified_group(tables: TableLog, states: TableStates, metadata: Metadata, ta
     return Verified("group", name, len(files), checked, unsure, tuple(problems), _RESTORE if problems else "")
 
 
-def _promised(tables: TableLog, metadata: Metadata, table: Table, path: str) -> Iterator[str]:
+def _commits(tables: TableLog, path: str) -> tuple[list[CommitFiles], list[str]]:
+    """What the commits did, and why that cannot be read."""
+    try:
+        return tables.commit_files(path), []
+    except AlluviaError as error:
+        return [], [error.what]
+
+
+def _promised(
+    tables: TableLog, metadata: Metadata, table: Table, path: str, commits: Sequence[CommitFiles]
+) -> Iterator[str]:
     """The files of versions that no vacuum gave up, and of pinned ones, that are not there."""
-    commits = tables.commit_files(path)
     ids = {c.table_id for c in commits if c.table_id}
     vacuums = VacuumLog(metadata, table.group.id)
     pins = Pins(metadata).pinned(table.group.id) if path == table.path else {}

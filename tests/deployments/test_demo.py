@@ -135,17 +135,22 @@ def test_the_last_reconciler_is_waited_for_only_where_the_lake_says_that_there_i
 
 def test_a_demo_that_is_killed_leaves_no_deployments_served(tmp_path: Path) -> None:
     served = (
-        "import os, pathlib\n"
+        "import os, pathlib, time\n"
         "from deployments.demo.served import deployments_served\n"
-        f"with deployments_served(pathlib.Path({str(tmp_path)!r})):\n"
+        f"with deployments_served(pathlib.Path({str(tmp_path)!r})) as served:\n"
+        "    time.sleep(1)\n"
+        "    print('at work' if served._child.poll() is None else 'ended by itself', flush=True)\n"
         "    os.kill(os.getpid(), 9)\n"
     )
-    done = subprocess.run([sys.executable, "-c", served], timeout=60, check=False)
+    environment = {**os.environ, "DO_NOT_TRACK": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", served], env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
     deadline = time.monotonic() + 20
     while (left := processes(str(tmp_path))) and time.monotonic() < deadline:
         time.sleep(0.2)
 
-    assert done.returncode == -signal.SIGKILL
+    assert (done.stdout, done.returncode) == ("at work\n", -signal.SIGKILL), done.stderr
     assert left == []
 
 

@@ -109,7 +109,7 @@ def test_the_second_function_for_spark_says_the_same(contributed: Mapping[str, A
 def test_the_flow_that_one_is_shown_to_add_runs(
     contributed: Mapping[str, Any], client: SyncPrefectClient, tmp_path: Path
 ) -> None:
-    from flows.return_visits import return_visits  # type: ignore[import-not-found]  # the page's
+    from flows.return_visits import return_visits  # the page's
 
     data = landing_files.write(tmp_path)
 

@@ -57,6 +57,13 @@ def test_a_users_auc_is_scikit_learns(seed: int, n: int, least: int) -> None:
         assert np.isnan(found)
 
 
+def test_scores_that_are_no_numbers_are_not_taken_for_good_ones() -> None:
+    liked = sparse.csr_array([[1.0, 1.0, 0.0]])
+
+    assert mean_user_auc(np.array([[2.0, 3.0, 1.0]]), liked, least=1) == 1
+    assert np.isnan(mean_user_auc(np.array([[2.0, np.nan, 1.0]]), liked, least=1))
+
+
 def test_content_that_is_liked_pays_and_words_that_say_nothing_are_switched_off() -> None:
     folds = list(cold_folds(films, MOVIES, LIKED, seeds=(0,)))
     chosen = choose_weights(folds, {"genre": 1, "year": 1, "title": 1})

@@ -195,6 +195,17 @@ def test_a_file_turned_into_unicode_is_refused_with_the_command_that_helps(
         assert (tmp_path / "file.dat.latin1").read_bytes() == whole
 
 
+@pytest.mark.parametrize("kind", READERS)
+@pytest.mark.parametrize("raw", [b"\0" * 4096, b"\0" * 64 + RATINGS, b"\0"])
+def test_a_file_whose_blocks_were_never_written_is_damaged_and_not_taken_for_unicode(
+    tmp_path: Path, kind: str, raw: bytes
+) -> None:
+    (tmp_path / "file.dat").write_bytes(raw)
+    with pytest.raises(SourceDamaged, match=r"It was cut|lines are not") as error:
+        READERS[kind](tmp_path / "file.dat")
+    assert "UTF" not in str(error.value)
+
+
 def test_a_missing_file_names_the_closest_one(tmp_path: Path) -> None:
     (tmp_path / "ratings.dat").write_bytes(RATINGS)
     with pytest.raises(SourceMissing, match=r"Did you mean 'ratings\.dat'"):

@@ -174,3 +174,17 @@ def test_lost_members_are_damage_where_they_serve_only(own_quick_lake: Path) -> 
 
     assert champion.problems[0].startswith("the bytes of 'router' are gone: ")
     assert collected.whole
+
+
+def test_a_file_that_a_write_left_half_written_damages_nothing(own_quick_lake: Path) -> None:
+    store = opened(own_quick_lake)
+    file = data_file(store, "visits_v1")
+    left = file.with_name("part-00000-left.snappy.parquet")
+    left.write_bytes(file.read_bytes())
+    with_checksums(left)
+    left.write_bytes(file.read_bytes()[:700])
+
+    assert one(store, "visits_v1").problems == ()
+    with_checksums(file)
+    flip(file, 700)
+    assert one(store, "visits_v1").problems[0].startswith(f"the file {file.name} was changed")
